@@ -1,0 +1,4 @@
+//! The `holdall` command.
+#![forbid(unsafe_code)]
+
+fn main() {}

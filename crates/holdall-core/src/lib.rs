@@ -1,0 +1,1 @@
+//! Lazy arrays: graph, ops, transforms, scheduler and backend traits.

@@ -1,0 +1,1 @@
+//! The CPU backend: SIMD kernels on their own stream threads.

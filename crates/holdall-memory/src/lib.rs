@@ -1,0 +1,1 @@
+//! The memory protocol: timelines, stamped blocks, the pool and the retire list.

@@ -1,0 +1,2 @@
+//! Neural network modules and layers.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! The poisoned device: an asynchronous simulated device that checks every access.
