@@ -1,0 +1,4 @@
+//! Kernels by family: plain parameters and slices of memory, no arrays.
+
+pub mod dense;
+pub mod quantized;
