@@ -1,1 +1,25 @@
 //! The memory protocol: timelines, stamped blocks, the pool and the retire list.
+
+mod block;
+mod error;
+mod host;
+mod policy;
+mod pool;
+mod queue;
+mod resource;
+mod retire;
+mod storage;
+mod sync;
+mod tick;
+mod timeline;
+
+pub use block::{BlockId, BlockInfo, Driver, RawBlock, SimulatedDriver};
+pub use error::{Error, ErrorKind, OutOfMemory, Result};
+pub use host::HostDriver;
+pub use policy::Policy;
+pub use pool::{Pool, User};
+pub use queue::{Access, Bound, Completion, Queue};
+pub use resource::{Resource, ResourceCache};
+pub use storage::{Lease, Storage};
+pub use tick::{QueueId, Tick, TickState};
+pub use timeline::Timelines;
