@@ -1,0 +1,317 @@
+//! What a backend is: devices that own memory, make kernels and run command buffers.
+
+use std::any::TypeId;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use holdall_memory::{Access, Pool, Storage, Timelines};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::command::{CommandBuffer, Launch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::op::{Primitive, Spec};
+use crate::pointwise::Program;
+use crate::runtime::Runtime;
+use crate::shape::{Dims, Layout, Strides};
+
+/// A device by number; 0 is the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeviceId(pub(crate) u16);
+
+impl DeviceId {
+    /// The device that ops run on unless a stream of another one is current.
+    pub const DEFAULT: Self = Self(0);
+
+    /// The device called `name` (`cpu`, `cuda:1`; an index of 0 may be left out).
+    ///
+    /// # Errors
+    /// When there is none; the message lists those there are.
+    pub fn named(name: &str) -> Result<Self> {
+        let runtime = Runtime::get()?;
+        let devices = runtime.devices();
+        let wanted = name.strip_suffix(":0").unwrap_or(name);
+        let found = devices.iter().position(|d| d.info().name.strip_suffix(":0").unwrap_or(&d.info().name) == wanted);
+        found.map(|i| Self(i as u16)).ok_or_else(|| {
+            let names: Vec<&str> = devices.iter().map(|d| d.info().name.as_str()).collect();
+            Error::new(ErrorKind::Device, "device", format!("no device {name:?}; there are: {}", names.join(", ")))
+        })
+    }
+
+    /// The device itself.
+    ///
+    /// # Errors
+    /// When it does not exist.
+    pub fn get(self) -> Result<Arc<dyn Device>> {
+        Runtime::get()?.device(self)
+    }
+}
+
+/// How a program gets its backends: each submits one of these with `inventory::submit!`, so that linking the crate
+/// is all it takes.
+#[derive(Debug)]
+pub struct BackendEntry {
+    /// The default device is the first one of the backend with the highest rank that has any.
+    pub rank: i32,
+    /// Makes the backend.
+    pub backend: fn() -> Box<dyn Backend>,
+}
+
+inventory::collect!(BackendEntry);
+
+/// A family of devices.
+pub trait Backend: Send + Sync {
+    /// `cpu`, `cuda`, …
+    fn name(&self) -> &'static str;
+
+    /// The devices present; none where a driver is missing.
+    ///
+    /// # Errors
+    /// When a device is there but cannot be used.
+    fn devices(&self, timelines: &Arc<Timelines>) -> Result<Vec<Arc<dyn Device>>>;
+}
+
+/// What a device says of itself.
+#[derive(Clone, Debug)]
+pub struct DeviceInfo {
+    /// `cpu`, `cuda:0`, …
+    pub name: String,
+    /// The maker's name of it.
+    pub description: String,
+    /// All of its memory in bytes, if known.
+    pub memory_bytes: Option<usize>,
+}
+
+/// A device.
+pub trait Device: Send + Sync + Debug {
+    /// What it is.
+    fn info(&self) -> &DeviceInfo;
+
+    /// Its memory.
+    fn pool(&self) -> &Arc<Pool>;
+
+    /// A new stream.
+    ///
+    /// # Errors
+    /// When there is no room for one.
+    fn stream(&self) -> Result<Box<dyn DeviceStream>>;
+
+    /// Kernels by op.
+    fn kernels(&self) -> &Kernels;
+
+    /// A kernel for a fused elementwise program. Bindings: the inputs, then the outputs.
+    ///
+    /// # Errors
+    /// When there is none for these types.
+    fn pointwise(&self, pointwise: &Pointwise<'_>) -> Result<Launch>;
+
+    /// A kernel that copies `bytes` bytes from a block of the device `from` to one of this: run on this device's
+    /// streams. Bindings: source, destination.
+    ///
+    /// # Errors
+    /// When the two cannot reach each other.
+    fn import(&self, from: &dyn Device, bytes: usize) -> Result<Launch>;
+
+    /// Copies from a block to the host; whoever calls has waited for the block's writer.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn read(&self, storage: &Storage, offset: usize, into: &mut [u8]) -> Result<()>;
+
+    /// A new block filled from the host: `bytes` long, written by `fill`.
+    ///
+    /// # Errors
+    /// When memory runs out or `fill` fails.
+    fn upload(&self, bytes: usize, fill: &mut dyn FnMut(&mut [u8]) -> Result<()>) -> Result<Storage>;
+}
+
+/// The device side of a stream. Command buffers run in the order in which they are submitted.
+pub trait DeviceStream: Send {
+    /// Hands over a command buffer; its completion is ended by the device, also when this fails.
+    ///
+    /// # Errors
+    /// When the device does not take it.
+    fn submit(&mut self, commands: CommandBuffer) -> Result<()>;
+}
+
+/// A fused elementwise program with the arrays that it runs over. Outputs are row-major without gaps.
+#[derive(Debug)]
+pub struct Pointwise<'a> {
+    /// What each element runs.
+    pub program: &'a Program,
+    /// The shape of the outputs, to which every input is broadcast.
+    pub shape: &'a [usize],
+    /// Strides of each input over that shape.
+    pub strides: &'a [Strides],
+}
+
+/// An input as a kernel sees it when it is planned.
+#[derive(Clone, Debug)]
+pub struct Operand {
+    /// Shape and type.
+    pub spec: Spec,
+    /// Where the elements lie; the binding starts at the first, so the offset is not the kernel's concern.
+    pub layout: Layout,
+}
+
+impl Operand {
+    /// The shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.spec.shape
+    }
+
+    /// The strides in elements.
+    pub fn strides(&self) -> &[isize] {
+        &self.layout.strides
+    }
+
+    /// Whether the elements lie row-major without gaps.
+    pub fn is_contiguous(&self) -> bool {
+        self.layout.is_contiguous(&self.spec.shape)
+    }
+}
+
+/// What a command of a [`Plan`] binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// An input of the op.
+    Input(usize),
+    /// An output of the op.
+    Output(usize),
+    /// A temporary of the plan.
+    Temporary(usize),
+}
+
+/// How a backend runs an op: launches over inputs, outputs and temporaries. The scheduler allocates, binds and records.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Inputs to be copied row-major first; when any is named, nothing else of the plan counts, and the op is planned
+    /// again with the copies.
+    pub contiguous: SmallVec<[usize; 2]>,
+    /// Layouts of the outputs; those not given are row-major without gaps.
+    pub layouts: SmallVec<[Layout; 1]>,
+    /// Sizes of temporaries in bytes.
+    pub temporaries: SmallVec<[usize; 2]>,
+    /// The first output takes over this input's memory and layout, if nobody else needs it; else it starts as a copy.
+    /// The launches then write it in place.
+    pub in_place: Option<usize>,
+    /// The launches in order.
+    pub launches: SmallVec<[(Launch, SmallVec<[(Argument, Access); 4]>); 1]>,
+}
+
+impl Plan {
+    /// One launch that reads all inputs and writes all outputs, then uses temporaries of these sizes.
+    pub fn launch(launch: Launch, inputs: usize, outputs: usize, temporaries: &[usize]) -> Self {
+        let arguments = (0..inputs)
+            .map(|i| (Argument::Input(i), Access::Read))
+            .chain((0..outputs).map(|i| (Argument::Output(i), Access::Write)))
+            .chain((0..temporaries.len()).map(|i| (Argument::Temporary(i), Access::ReadWrite)))
+            .collect();
+        Self {
+            temporaries: temporaries.into(),
+            launches: std::iter::once((launch, arguments)).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// A request for row-major copies of these inputs.
+    pub fn contiguous(inputs: impl IntoIterator<Item = usize>) -> Self {
+        Self { contiguous: inputs.into_iter().collect(), ..Self::default() }
+    }
+
+    /// No work: the outputs are empty.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+}
+
+/// What a kernel's planner sees.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The inputs.
+    pub inputs: &'a [Operand],
+    /// Specs of the outputs.
+    pub outputs: &'a [Spec],
+}
+
+impl Request<'_> {
+    /// A plan asking for copies of those of the named inputs that are not row-major without gaps, if there are any.
+    pub fn require_contiguous(&self, inputs: impl IntoIterator<Item = usize>) -> Option<Plan> {
+        let missing: SmallVec<[usize; 2]> = inputs.into_iter().filter(|i| !self.inputs[*i].is_contiguous()).collect();
+        (!missing.is_empty()).then(|| Plan::contiguous(missing))
+    }
+
+    /// The shape of the first output.
+    pub fn shape(&self) -> &Dims {
+        &self.outputs[0].shape
+    }
+}
+
+/// A backend's kernels by the type of the op.
+#[derive(Default)]
+pub struct Kernels {
+    entries: FxHashMap<TypeId, Entry>,
+}
+
+struct Entry {
+    name: &'static str,
+    takes: Box<dyn Fn(&dyn Primitive, &[&Spec]) -> bool + Send + Sync>,
+    plan: Box<dyn Fn(&dyn Primitive, &Request<'_>) -> Result<Plan> + Send + Sync>,
+}
+
+impl Kernels {
+    /// Registers how ops of type `P` run.
+    pub fn register<P: Primitive>(
+        &mut self,
+        plan: impl Fn(&P, &Request<'_>) -> Result<Plan> + Send + Sync + 'static,
+    ) {
+        self.register_for(|_: &P, _: &[&Spec]| true, plan);
+    }
+
+    /// Registers how ops of type `P` run for those inputs that `takes` accepts; others are left to the op's
+    /// decomposition.
+    pub fn register_for<P: Primitive>(
+        &mut self,
+        takes: impl Fn(&P, &[&Spec]) -> bool + Send + Sync + 'static,
+        plan: impl Fn(&P, &Request<'_>) -> Result<Plan> + Send + Sync + 'static,
+    ) {
+        let entry = Entry {
+            name: std::any::type_name::<P>(),
+            takes: Box::new(move |op, inputs| op.as_any().downcast_ref().is_some_and(|op| takes(op, inputs))),
+            plan: Box::new(move |op, request| match op.as_any().downcast_ref() {
+                Some(op) => plan(op, request),
+                None => Err(Error::new(ErrorKind::Kernel, op.name(), "was looked up under another op's type")),
+            }),
+        };
+        self.entries.insert(TypeId::of::<P>(), entry);
+    }
+
+    /// Whether there is a kernel for this op on these inputs.
+    pub fn has(&self, op: &dyn Primitive, inputs: &[&Spec]) -> bool {
+        self.entries.get(&op.as_any().type_id()).is_some_and(|entry| (entry.takes)(op, inputs))
+    }
+
+    /// The plan for an op.
+    ///
+    /// # Errors
+    /// When there is no kernel for it, or it cannot be made.
+    pub fn plan(&self, op: &dyn Primitive, request: &Request<'_>) -> Result<Plan> {
+        match self.entries.get(&op.as_any().type_id()) {
+            Some(entry) => (entry.plan)(op, request),
+            None => Err(Error::new(ErrorKind::Kernel, op.name(), "the device has no kernel for this op")),
+        }
+    }
+
+    /// Names of the op types that have a kernel, sorted.
+    pub fn names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.entries.values().map(|entry| entry.name).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+impl Debug for Kernels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}

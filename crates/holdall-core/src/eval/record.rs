@@ -1,0 +1,426 @@
+//! Recording what a worklist names: views, kernels, fused elementwise programs.
+
+use std::sync::Arc;
+
+use holdall_memory::{Access, Storage};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::encoder::Scheduler;
+use super::fuse::{fuse, members};
+use super::topology::Worklist;
+use crate::device::{Argument, Operand, Plan, Pointwise, Request};
+use crate::error::{Error, ErrorKind, Result};
+use crate::node::{Node, Value, bury};
+use crate::op::{Op, Primitive, Spec};
+use crate::pointwise::{Program, Register};
+use crate::shape::{Layout, Strides, broadcast_strides};
+use crate::stream::StreamId;
+use crate::{Array, trace};
+
+/// The values of an op's inputs on its own device, kept while it is recorded.
+type Values = SmallVec<[Arc<Value>; 4]>;
+
+impl Worklist {
+    /// Records everything, inputs first.
+    pub fn record(mut self, scheduler: &mut Scheduler) -> Result<()> {
+        fuse(&mut self);
+        for i in 0..self.entries.len() {
+            if self.entries[i].root != i as u32 {
+                continue; // recorded with its kernel's last member
+            }
+            let Some(node) = self.entries[i].node.clone() else { continue };
+            self.record_entry(scheduler, i, &node).map_err(|e| e.at(node.origin))?;
+            for member in members(&self, i) {
+                self.finish(member);
+            }
+            detach(&node);
+            scheduler.encoder(node.stream).flush_if_full()?;
+        }
+        Ok(())
+    }
+
+    fn record_entry(&self, scheduler: &mut Scheduler, index: usize, node: &Arc<Node>) -> Result<()> {
+        let (op, inputs) = {
+            let graph = node.graph.lock();
+            let Some(graph) = graph.as_ref() else { return Ok(()) };
+            match &graph.op {
+                Op::Row(_) | Op::Cast(_) | Op::Constant(_) => {
+                    drop(graph);
+                    return self.record_pointwise(scheduler, index, node);
+                }
+                op => (op.clone(), graph.inputs.clone()),
+            }
+        };
+        let mut record = Recorder { scheduler, node };
+        match op {
+            Op::Primitive(op) if op.0.is_view() => record.view(&*op.0, &inputs[0]),
+            Op::Primitive(op) => {
+                // The clone above, this list's own reference and the graph: more owners than these need the value.
+                let donated = op.0.donates().filter(|i| self.donates(&inputs[*i], 2, 1));
+                record.kernel(&*op.0, &inputs, donated)
+            }
+            _ => {
+                for (i, x) in inputs.iter().enumerate() {
+                    let value = record.value_of(x)?;
+                    record.set(i, share(&value));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether an input's memory may be taken over: `owners` references to its node and `shares` to its memory are
+    /// those that the present op holds, and there are no others.
+    fn donates(&self, x: &Array, owners: usize, shares: usize) -> bool {
+        let listed = usize::from(self.find(&x.node).is_some_and(|i| self.entries[i].node.is_some()));
+        Arc::strong_count(&x.node) == owners + listed
+            && x.node.outputs.len() == 1
+            && x.value().is_some_and(|v| Arc::strong_count(&v.storage) == shares)
+    }
+
+    /// Records the kernel that ends in entry `index`.
+    fn record_pointwise(&self, scheduler: &mut Scheduler, index: usize, node: &Arc<Node>) -> Result<()> {
+        let fused = self.program(index);
+        let mut record = Recorder { scheduler, node };
+        let mut values = Values::new();
+        for (x, _) in &fused.inputs {
+            values.push(record.value_of(x)?);
+        }
+        let spec = &node.outputs[0].spec;
+        let strides: SmallVec<[Strides; 4]> = fused
+            .inputs
+            .iter()
+            .zip(&values)
+            .map(|((x, _), v)| broadcast_strides(x.shape(), &v.layout.strides, &spec.shape))
+            .collect();
+        // Elements are read before they are written, and at the same place: an input that ends here, lies without
+        // gaps and is as large may become the output.
+        let donor = (node.outputs.len() == 1)
+            .then(|| {
+                fused.inputs.iter().zip(&values).position(|((x, uses), v)| {
+                    x.shape() == &spec.shape[..]
+                        && x.dtype().size() == spec.dtype.size()
+                        && v.layout.is_contiguous(x.shape())
+                        && v.storage.bytes() == spec.bytes()
+                        && v.device == record.device()
+                        // The program's own reference, the graphs' of this kernel.
+                        && self.donates(x, uses + 1, 2)
+                        && record.scheduler.encoder(node.stream).queue.may_reuse(&v.storage)
+                })
+            })
+            .flatten();
+        record.pointwise(&fused.program, &strides, &values, donor)
+    }
+
+    /// The program of the kernel that ends in entry `index`.
+    fn program(&self, index: usize) -> Fused {
+        let members = members(self, index);
+        let mut fused = Fused { inputs: SmallVec::new(), program: Program::default() };
+        // Inputs come first among the registers, so find them all before the steps.
+        let mut graphs: SmallVec<[_; 8]> = SmallVec::new();
+        for m in &members {
+            if let Some(node) = &self.entries[*m].node {
+                graphs.push((*m, node.graph.lock()));
+            }
+        }
+        let is_member = |x: &Array| self.find(&x.node).filter(|i| members.binary_search(i).is_ok());
+        for (_, graph) in &graphs {
+            for x in graph.iter().flat_map(|g| &g.inputs) {
+                if is_member(x).is_some() || x.as_constant().is_some() {
+                    continue;
+                }
+                match fused.inputs.iter_mut().find(|(y, _)| Arc::ptr_eq(&x.node, &y.node) && x.index == y.index) {
+                    Some((_, uses)) => *uses += 1,
+                    None => fused.inputs.push((x.clone(), 1)),
+                }
+            }
+        }
+        fused.program = Program::new(fused.inputs.iter().map(|(x, _)| x.dtype()));
+        let mut registers: SmallVec<[Register; 16]> = SmallVec::from_elem(0, members.len());
+        for (m, graph) in &graphs {
+            let Some(graph) = graph.as_ref() else { continue };
+            let mut operands: SmallVec<[Register; 3]> = SmallVec::new();
+            for x in &graph.inputs {
+                let register = if let Some(i) = is_member(x) {
+                    registers[members.binary_search(&i).unwrap_or(0)]
+                } else if let Some(value) = x.as_constant() {
+                    fused.program.constant(value)
+                } else {
+                    let at = fused.inputs.iter().position(|(y, _)| Arc::ptr_eq(&x.node, &y.node) && x.index == y.index);
+                    at.unwrap_or(0) as Register
+                };
+                operands.push(register);
+            }
+            let outputs = self.entries[*m].node.as_ref().map_or(&[][..], |n| &n.outputs[..]);
+            let register = match &graph.op {
+                Op::Row(row) => {
+                    let dtype = fused.program.types[operands[operands.len() - 1] as usize];
+                    fused.program.row(row, dtype, &operands, outputs[0].spec.dtype)
+                }
+                Op::Cast(to) => fused.program.cast(operands[0], *to),
+                Op::Constant(value) => fused.program.constant(*value),
+                _ => unreachable!("only elementwise nodes are fused"),
+            };
+            registers[members.binary_search(m).unwrap_or(0)] = register;
+            if *m == index {
+                fused.program.outputs = (0..outputs.len() as Register).map(|i| register + i).collect();
+            }
+        }
+        fused
+    }
+}
+
+/// An elementwise kernel before it is bound: its inputs, each with how often the kernel takes it, and its program.
+struct Fused {
+    inputs: SmallVec<[(Array, usize); 4]>,
+    program: Program,
+}
+
+/// Records one node.
+struct Recorder<'a> {
+    scheduler: &'a mut Scheduler,
+    node: &'a Arc<Node>,
+}
+
+impl Recorder<'_> {
+    fn stream(&self) -> StreamId {
+        self.node.stream
+    }
+
+    fn device(&mut self) -> crate::device::DeviceId {
+        let stream = self.stream();
+        self.scheduler.encoder(stream).device_id
+    }
+
+    fn name(&self) -> &'static str {
+        self.node.graph.lock().as_ref().map_or("eval", |g| g.op.name())
+    }
+
+    fn set(&self, output: usize, value: Value) {
+        // Set once: nodes are recorded under the scheduler's lock, and only while they have no value.
+        let _ = self.node.outputs[output].value.set(Box::new(value));
+    }
+
+    /// A value of this node's stream and device over `storage`.
+    fn value(&mut self, storage: Arc<Storage>, layout: Layout) -> Value {
+        let encoder = self.scheduler.encoder(self.node.stream);
+        Value { storage, layout, device: encoder.device_id, written: encoder.now(), replicas: Mutex::default() }
+    }
+
+    /// The value of an input, on the device of this node, ordered before what is recorded next.
+    fn value_of(&mut self, x: &Array) -> Result<Arc<Value>> {
+        if x.value().is_none() {
+            if let Some(value) = x.as_constant() {
+                // A constant that meets an op with a kernel of its own: put it into memory for this use.
+                let program = { let mut p = Program::default(); let r = p.constant(value); p.outputs = vec![r]; p };
+                let spec = x.spec().clone();
+                return Ok(Arc::new(self.run_pointwise(&program, &spec, &[], &[])?));
+            }
+        }
+        let value = x.value().ok_or_else(|| Error::new(ErrorKind::Device, self.name(), "an input has no value"))?;
+        let device = self.device();
+        if value.device == device {
+            self.scheduler.order_after(self.node.stream, value.written)?;
+            return Ok(Arc::new(share(value)));
+        }
+        let found = value.replicas.lock().iter().find(|(id, _)| *id == device).map(|(_, v)| v.clone());
+        if let Some(replica) = found {
+            self.scheduler.order_after(self.node.stream, replica.written)?;
+            return Ok(replica);
+        }
+        let replica = Arc::new(self.import(value)?);
+        value.replicas.lock().push((device, replica.clone()));
+        Ok(replica)
+    }
+
+    /// A copy of a block of another device.
+    fn import(&mut self, value: &Value) -> Result<Value> {
+        self.scheduler.order_after(self.node.stream, value.written)?;
+        let from = value.device.get()?;
+        let (op, origin, bytes) = (self.name(), self.node.origin, value.storage.bytes());
+        let encoder = self.scheduler.encoder(self.node.stream);
+        let launch = encoder.device.import(&*from, bytes)?;
+        let storage = encoder.take(op, bytes)?;
+        encoder.push(op, origin, launch, &[(&value.storage, 0, Access::Read), (&storage, 0, Access::Write)]);
+        Ok(self.value(Arc::new(storage), value.layout.clone()))
+    }
+
+    /// Runs an elementwise program into a new block.
+    fn run_pointwise(&mut self, program: &Program, spec: &Spec, strides: &[Strides], values: &[Arc<Value>]) -> Result<Value> {
+        let (op, origin) = (self.name(), self.node.origin);
+        let encoder = self.scheduler.encoder(self.node.stream);
+        let storage = encoder.take(op, spec.bytes())?;
+        if spec.size() > 0 {
+            let launch = encoder.device.pointwise(&Pointwise { program, shape: &spec.shape, strides })?;
+            let mut blocks = input_blocks(program, values);
+            blocks.push((&storage, 0, Access::Write));
+            encoder.push(op, origin, launch, &blocks);
+        }
+        Ok(self.value(Arc::new(storage), Layout::contiguous(&spec.shape)))
+    }
+
+    /// A row-major copy of a value.
+    fn contiguous(&mut self, value: &Arc<Value>, spec: &Spec) -> Result<Arc<Value>> {
+        let strides = [value.layout.strides.clone()];
+        let copy = self.run_pointwise(&Program::copy(spec.dtype), spec, &strides, std::slice::from_ref(value))?;
+        Ok(Arc::new(copy))
+    }
+
+    fn pointwise(&mut self, program: &Program, strides: &[Strides], values: &[Arc<Value>], donor: Option<usize>) -> Result<()> {
+        let outputs: SmallVec<[&Spec; 2]> = self.node.outputs.iter().map(|o| &o.spec).collect();
+        if let ([spec], None) = (&outputs[..], donor) {
+            let value = self.run_pointwise(program, spec, strides, values)?;
+            self.set(0, value);
+            return Ok(());
+        }
+        let (op, origin, shape) = (self.name(), self.node.origin, &outputs[0].shape);
+        let encoder = self.scheduler.encoder(self.node.stream);
+        let mut storages: SmallVec<[(Arc<Storage>, Layout); 2]> = SmallVec::new();
+        for spec in &outputs {
+            storages.push(match donor {
+                Some(i) => (values[i].storage.clone(), values[i].layout.clone()),
+                None => (Arc::new(encoder.take(op, spec.bytes())?), Layout::contiguous(shape)),
+            });
+        }
+        if outputs[0].size() > 0 {
+            let launch = encoder.device.pointwise(&Pointwise { program, shape, strides })?;
+            let mut blocks = input_blocks(program, values);
+            for ((storage, layout), spec) in storages.iter().zip(&outputs) {
+                blocks.push((storage, layout.offset * spec.dtype.size(), Access::Write));
+            }
+            encoder.push(op, origin, launch, &blocks);
+        }
+        for (i, (storage, layout)) in storages.into_iter().enumerate() {
+            let value = self.value(storage, layout);
+            self.set(i, value);
+        }
+        Ok(())
+    }
+
+    fn view(&mut self, op: &dyn Primitive, x: &Array) -> Result<()> {
+        let mut value = self.value_of(x)?;
+        let output = &self.node.outputs[0].spec;
+        let layout = match op.view(x.spec(), &value.layout, output) {
+            Some(layout) => layout,
+            None => {
+                value = self.contiguous(&value, x.spec())?;
+                op.view(x.spec(), &value.layout, output).ok_or_else(|| {
+                    Error::new(ErrorKind::Kernel, op.name(), "has no layout over a contiguous input")
+                })?
+            }
+        };
+        self.set(0, Value { layout, ..share(&value) });
+        Ok(())
+    }
+
+    fn kernel(&mut self, op: &dyn Primitive, inputs: &[Array], donated: Option<usize>) -> Result<()> {
+        let mut values = Values::new();
+        for x in inputs {
+            values.push(self.value_of(x)?);
+        }
+        let operand = |x: &Array, v: &Value| Operand { spec: x.spec().clone(), layout: v.layout.clone() };
+        let mut operands: SmallVec<[Operand; 4]> = inputs.iter().zip(&values).map(|(x, v)| operand(x, v)).collect();
+        let outputs: SmallVec<[Spec; 1]> = self.node.outputs.iter().map(|o| o.spec.clone()).collect();
+        let plan = |me: &mut Self, operands: &[Operand]| {
+            let request = Request { inputs: operands, outputs: &outputs };
+            me.scheduler.encoder(me.node.stream).device.kernels().plan(op, &request)
+        };
+        let mut planned = plan(self, &operands)?;
+        if !planned.contiguous.is_empty() {
+            for i in std::mem::take(&mut planned.contiguous) {
+                values[i] = self.contiguous(&values[i], inputs[i].spec())?;
+                operands[i] = operand(&inputs[i], &values[i]);
+            }
+            planned = plan(self, &operands)?;
+            if !planned.contiguous.is_empty() {
+                return Err(Error::new(ErrorKind::Kernel, op.name(), "the kernel's plan asks for copies of copies"));
+            }
+        }
+        self.launch(op.name(), inputs, &values, &outputs, planned, donated)
+    }
+
+    /// Allocates what a plan needs, then binds and records it.
+    fn launch(&mut self, op: &'static str, inputs: &[Array], values: &[Arc<Value>], outputs: &[Spec], plan: Plan, donated: Option<usize>) -> Result<()> {
+        let origin = self.node.origin;
+        let mut storages: SmallVec<[(Arc<Storage>, Layout); 2]> = SmallVec::new();
+        for (i, spec) in outputs.iter().enumerate() {
+            let in_place = plan.in_place.filter(|_| i == 0);
+            storages.push(match in_place {
+                Some(k) => self.in_place(inputs, values, k, donated)?,
+                None => {
+                    let layout = plan.layouts.get(i).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape));
+                    let encoder = self.scheduler.encoder(self.node.stream);
+                    (Arc::new(encoder.take(op, spec.bytes())?), layout)
+                }
+            });
+        }
+        let encoder = self.scheduler.encoder(self.node.stream);
+        let temporaries: SmallVec<[Storage; 2]> =
+            plan.temporaries.iter().map(|bytes| encoder.take(op, *bytes)).collect::<Result<_>>()?;
+        for (launch, arguments) in plan.launches {
+            let blocks: SmallVec<[(&Storage, usize, Access); 6]> = arguments
+                .iter()
+                .map(|(argument, access)| match *argument {
+                    Argument::Input(i) => {
+                        (&*values[i].storage, values[i].layout.offset * inputs[i].dtype().size(), *access)
+                    }
+                    Argument::Output(i) => (&*storages[i].0, storages[i].1.offset * outputs[i].dtype.size(), *access),
+                    Argument::Temporary(i) => (&temporaries[i], 0, *access),
+                })
+                .collect();
+            encoder.push(op, origin, launch, &blocks);
+        }
+        for (i, (storage, layout)) in storages.into_iter().enumerate() {
+            let value = self.value(storage, layout);
+            self.set(i, value);
+        }
+        Ok(())
+    }
+
+    /// The memory that an op updates in place: that of its input if nobody else needs it, else a copy.
+    fn in_place(&mut self, inputs: &[Array], values: &[Arc<Value>], input: usize, donated: Option<usize>) -> Result<(Arc<Storage>, Layout)> {
+        let value = &values[input];
+        let mine = value.device == self.device();
+        let encoder = self.scheduler.encoder(self.node.stream);
+        if donated == Some(input) && mine && encoder.queue.may_reuse(&value.storage) {
+            return Ok((value.storage.clone(), value.layout.clone()));
+        }
+        let copy = self.contiguous(value, inputs[input].spec())?;
+        Ok((copy.storage.clone(), copy.layout.clone()))
+    }
+}
+
+fn input_blocks<'a>(program: &Program, values: &'a [Arc<Value>]) -> SmallVec<[(&'a Storage, usize, Access); 6]> {
+    values
+        .iter()
+        .zip(&program.types)
+        .map(|(v, dtype)| (&*v.storage, v.layout.offset * dtype.size(), Access::Read))
+        .collect()
+}
+
+/// The same memory once more.
+fn share(value: &Value) -> Value {
+    Value {
+        storage: value.storage.clone(),
+        layout: value.layout.clone(),
+        device: value.device,
+        written: value.written,
+        replicas: Mutex::default(),
+    }
+}
+
+/// Lets a recorded node go of its op and inputs, unless a transformation traces it. Constants stay what they are.
+fn detach(node: &Node) {
+    if trace::is_open(node.trace) {
+        return;
+    }
+    let mut graph = node.graph.lock();
+    if graph.as_ref().is_some_and(|g| !matches!(g.op, Op::Constant(_))) {
+        let taken = graph.take();
+        drop(graph);
+        if let Some(taken) = taken {
+            bury(taken.inputs);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The graph: what an array is before and after it has been computed.
+//!
+//! A node is immutable but for three things: the values of its outputs, set once when it is recorded; its graph (op
+//! and inputs), taken away once after that; and a scratch mark of the evaluation that is looking at it. The first is
+//! a `OnceLock`, the second changes only under the scheduler's lock (others take the node's own lock to read it), the
+//! third is touched only under the scheduler's lock.
+
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
+
+use holdall_memory::{QueueId, Storage, Tick};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use crate::Array;
+use crate::device::DeviceId;
+use crate::error::Origin;
+use crate::op::{Op, Spec};
+use crate::scalar::Scalar;
+use crate::shape::Layout;
+use crate::stream::StreamId;
+
+pub(crate) type Inputs = SmallVec<[Array; 2]>;
+
+/// One application of an op.
+pub(crate) struct Node {
+    pub outputs: SmallVec<[Output; 1]>,
+    pub graph: Mutex<Option<Graph>>,
+    pub origin: Origin,
+    /// Index in the list of the running evaluation, plus one; 0 outside of it.
+    pub mark: AtomicU32,
+    pub stream: StreamId,
+    /// The value of a constant, which needs no memory until an op with a kernel of its own takes it.
+    pub constant: Option<Scalar>,
+    /// The transformation that traces this node, whose graph is kept while that runs; 0 for none.
+    pub trace: u32,
+}
+
+/// How a node came to be. Gone once it has been evaluated.
+pub(crate) struct Graph {
+    pub op: Op,
+    pub inputs: Inputs,
+}
+
+/// One output of a node.
+pub(crate) struct Output {
+    pub spec: Spec,
+    pub value: OnceLock<Box<Value>>,
+}
+
+/// Where a computed (or scheduled) array lies.
+pub(crate) struct Value {
+    pub storage: Arc<Storage>,
+    pub layout: Layout,
+    pub device: DeviceId,
+    /// The command buffer that writes it; nothing if the host did.
+    pub written: Option<(QueueId, Tick)>,
+    /// Copies on other devices, made when an op there asked for one.
+    pub replicas: Mutex<Vec<(DeviceId, Arc<Self>)>>,
+}
+
+impl Node {
+    pub fn is_recorded(&self) -> bool {
+        self.outputs.iter().all(|o| o.value.get().is_some())
+    }
+}
+
+thread_local! {
+    /// Arrays whose last owner went away while another node was being dropped.
+    static ORPHANS: RefCell<Vec<Inputs>> = const { RefCell::new(Vec::new()) };
+    static DRAINING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Drops what hangs on a node without recursion: a graph may be millions of nodes deep.
+pub(crate) fn bury(inputs: Inputs) {
+    if inputs.is_empty() {
+        return;
+    }
+    if DRAINING.try_with(Cell::get) != Ok(false) {
+        // Nested in another node's drop (which will drain), or the thread is ending.
+        let mut inputs = Some(inputs);
+        let _ = ORPHANS.try_with(|o| o.borrow_mut().extend(inputs.take()));
+        return;
+    }
+    DRAINING.set(true);
+    drop(inputs);
+    while let Some(next) = ORPHANS.with(|o| o.borrow_mut().pop()) {
+        drop(next);
+    }
+    DRAINING.set(false);
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if let Some(graph) = self.graph.get_mut().take() {
+            bury(graph.inputs);
+        }
+    }
+}

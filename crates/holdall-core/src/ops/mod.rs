@@ -1,0 +1,13 @@
+//! The ops, by MLX's names: methods of [`Array`](crate::Array), one file a subject.
+//!
+//! Each structured op keeps its parameters, shape rule, derivative and decomposition in one file here; its kernels are
+//! in the backends.
+
+mod elementwise;
+mod matmul;
+mod reduce;
+mod views;
+
+pub use matmul::Matmul;
+pub use reduce::{Reduce, Reduction};
+pub use views::{BroadcastTo, Reshape, Slice, Transpose};
