@@ -1,4 +1,5 @@
 //! Kernels by family: plain parameters and slices of memory, no arrays.
 
 pub mod dense;
+pub mod math;
 pub mod quantized;
