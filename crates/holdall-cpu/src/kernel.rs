@@ -62,6 +62,7 @@ impl Slice {
 #[derive(Debug, Default)]
 pub struct Scratch {
     lines: Vec<Line>,
+    failure: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, bytemuck::Zeroable, bytemuck::Pod)]
@@ -69,6 +70,16 @@ pub struct Scratch {
 struct Line([u8; 64]);
 
 impl Scratch {
+    /// Ends the command buffer with an error: for kernels whose work can fail, such as reading a file.
+    pub fn fail(&mut self, message: impl Into<String>) {
+        self.failure.get_or_insert(message.into());
+    }
+
+    /// What [`Scratch::fail`] said, once.
+    pub fn take_failure(&mut self) -> Option<String> {
+        self.failure.take()
+    }
+
     /// `len` elements of scratch, aligned to 64 bytes; what they hold is what the last user left.
     pub fn get<T: bytemuck::Pod>(&mut self, len: usize) -> &mut [T] {
         let lines = (len * size_of::<T>()).div_ceil(64);

@@ -1,5 +1,12 @@
 //! The CPU backend: SIMD kernels on their own stream threads.
 
+mod device;
 pub mod isa;
 pub mod kernel;
 pub mod kernels;
+mod launch;
+mod stream;
+mod team;
+
+pub use device::{Cpu, CpuBackend};
+pub use stream::CpuLaunch;

@@ -2,4 +2,5 @@
 
 pub mod dense;
 pub mod math;
+pub mod pointwise;
 pub mod quantized;

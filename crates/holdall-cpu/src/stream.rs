@@ -1,0 +1,106 @@
+//! Streams: a thread each, which takes command buffers in order and runs them with the team's help.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use holdall_core::command::{CommandBuffer, Executable};
+use holdall_core::device::DeviceStream;
+use holdall_core::{Error, ErrorKind, Result};
+use holdall_memory::Completion;
+
+use crate::kernel::{Kernel, Scratch, Slice};
+use crate::team::{Job, Task, Team};
+
+/// A kernel as a command carries it.
+#[derive(Clone, Debug)]
+pub struct CpuLaunch(pub Arc<dyn Kernel>);
+
+impl Executable for CpuLaunch {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// A stream of the CPU.
+#[derive(Debug)]
+pub struct CpuStream {
+    sender: Sender<CommandBuffer>,
+}
+
+impl CpuStream {
+    /// Starts the stream's thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn new(team: Arc<Team>) -> Result<Self> {
+        let (sender, receiver) = channel();
+        std::thread::Builder::new()
+            .name("holdall-stream".into())
+            .spawn(move || serve(&receiver, &team))
+            .map_err(|e| Error::new(ErrorKind::Device, "stream", "the system gave no thread for it").because(e))?;
+        Ok(Self { sender })
+    }
+}
+
+impl DeviceStream for CpuStream {
+    fn submit(&mut self, commands: CommandBuffer) -> Result<()> {
+        // When the thread is gone, dropping the command buffer here fails its tick.
+        self.sender.send(commands).map_err(|_| Error::new(ErrorKind::Device, "stream", "the stream's thread has ended"))
+    }
+}
+
+/// The thread of a stream; ends when the stream is dropped.
+fn serve(receiver: &Receiver<CommandBuffer>, team: &Team) {
+    let mut scratch = Scratch::default();
+    while let Ok(commands) = receiver.recv() {
+        let Some((job, completion)) = prepare(commands) else { continue };
+        let mut running = Some(completion);
+        let slot = std::cell::RefCell::new(&mut running);
+        team.run(
+            job,
+            &mut scratch,
+            || {
+                let (job, completion) = prepare(receiver.try_recv().ok()?)?;
+                **slot.borrow_mut() = Some(completion);
+                Some(job)
+            },
+            |job| {
+                if let Some(completion) = slot.borrow_mut().take() {
+                    match job.failure() {
+                        None => completion.done(),
+                        Some(why) => completion.fail(why),
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Waits for what a command buffer waits for, and makes a job of it.
+fn prepare(commands: CommandBuffer) -> Option<(Arc<Job>, Completion)> {
+    let CommandBuffer { waits, commands, completion } = commands;
+    for (queue, tick) in waits {
+        if let Err(e) = completion.timelines().wait(queue, tick) {
+            completion.fail(format!("what it waited for failed: {e}"));
+            return None;
+        }
+    }
+    let mut tasks = Vec::with_capacity(commands.len());
+    for command in commands {
+        let Some(CpuLaunch(kernel)) = command.launch.as_any().downcast_ref() else {
+            completion.fail(format!("{}: was made for another backend", command.op));
+            return None;
+        };
+        let memory = command
+            .bindings
+            .iter()
+            .map(|b| {
+                // SAFETY: this runs the command buffer in which the binding was made, before its completion.
+                let start = unsafe { b.bound.address() };
+                Slice::new(start.wrapping_add(b.offset), b.bound.bytes().saturating_sub(b.offset))
+            })
+            .collect();
+        tasks.push((Task { kernel: kernel.clone(), memory, op: command.op }, command.barrier));
+    }
+    Some((Arc::new(Job::new(tasks)), completion))
+}
