@@ -3,6 +3,10 @@
 use std::fmt;
 
 use crate::error::OutOfMemory;
+use crate::queue::{Access, Bound};
+use crate::stamps::StampSet;
+use crate::sync::AtomicU64;
+use crate::tick::Stamp;
 
 /// The name of a block for hazard tracking: two bindings touch the same memory iff their blocks are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -59,7 +63,7 @@ pub unsafe trait Driver: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     ///
     /// If the device has no room.
-    fn allocate(&self, bytes: usize) -> std::result::Result<RawBlock, OutOfMemory>;
+    fn allocate(&self, bytes: usize) -> Result<RawBlock, OutOfMemory>;
 
     /// Gives an allocation back.
     ///
@@ -102,3 +106,78 @@ pub unsafe trait Driver: Send + Sync + fmt::Debug + 'static {
 /// Using a block too early or too late must be harmless: for example because the driver never really frees, and checks
 /// each access against its own table.
 pub unsafe trait SimulatedDriver: Driver {}
+
+/// A block with its bookkeeping. It moves as a whole between its owner and the pool.
+pub(crate) struct Block {
+    pub(crate) id: BlockId,
+    pub(crate) address: *mut u8,
+    pub(crate) handle: u64,
+    pub(crate) offset: usize,
+    /// The size of the block.
+    pub(crate) capacity: usize,
+    /// The size that the present owner asked for.
+    pub(crate) bytes: usize,
+    pub(crate) life: u64,
+    pub(crate) stamps: StampSet,
+    /// Open leases and host reads of the present owner.
+    pub(crate) leases: AtomicU64,
+    /// True once the host has written the present contents.
+    pub(crate) host_written: bool,
+    /// When it was last freed, in frees of the pool.
+    pub(crate) freed_at: u64,
+    pub(crate) origin: Origin,
+}
+
+/// Where a block's memory comes from.
+pub(crate) enum Origin {
+    /// An allocation of its own, of this many bytes.
+    Whole(usize),
+    /// Part of a slab, by number.
+    Slab(usize),
+    /// Somebody else's, with what tells them that it is no longer used.
+    Foreign(Option<Box<dyn FnOnce() + Send>>),
+}
+
+// SAFETY: the address is only data for this crate, apart from host access, which `Storage` guards. The foreign release
+// function is Send, and only called with the block owned.
+unsafe impl Send for Block {}
+// SAFETY: through a shared reference only the atomics change, and the release function cannot be reached.
+unsafe impl Sync for Block {}
+
+impl Block {
+    #[inline]
+    pub(crate) fn bind(&self, stamp: Stamp, access: Access) -> Bound {
+        self.stamps.stamp(stamp, access);
+        Bound {
+            block: self.id,
+            address: self.address,
+            handle: self.handle,
+            offset: self.offset,
+            bytes: self.bytes,
+            life: self.life,
+            access,
+        }
+    }
+
+    pub(crate) fn info(&self) -> BlockInfo {
+        BlockInfo {
+            id: self.id,
+            handle: self.handle,
+            offset: self.offset,
+            bytes: self.capacity,
+            life: self.life,
+        }
+    }
+
+    /// The driver's allocation, if the block is one.
+    pub(crate) fn raw(&self) -> Option<RawBlock> {
+        match self.origin {
+            Origin::Whole(bytes) => Some(RawBlock { address: self.address, bytes, handle: self.handle }),
+            Origin::Slab(_) | Origin::Foreign(_) => None,
+        }
+    }
+
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self.origin, Origin::Foreign(_))
+    }
+}

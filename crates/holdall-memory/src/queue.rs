@@ -5,9 +5,10 @@ use std::fmt;
 use crate::block::BlockId;
 use crate::resource::Resource;
 use crate::storage::Storage;
-use crate::sync::Arc;
+use crate::sync::{self, Arc};
 use crate::tick::{QueueId, Stamp, Tick};
-use crate::timeline::Timelines;
+use crate::timeline::{Outcome, Timeline};
+use crate::timelines::Timelines;
 
 /// How a command uses a block.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -35,16 +36,20 @@ impl Access {
 /// The recording side of one stream. There is one per stream; who records holds it by `&mut`.
 pub struct Queue {
     timelines: Arc<Timelines>,
+    line: Arc<Timeline>,
     id: QueueId,
     /// `id` and the open tick in one word.
     stamp: Stamp,
+    /// True when something was recorded into the open tick.
+    touched: bool,
     /// By queue index, the newest tick that this stream has waited for.
     seen: Vec<u64>,
 }
 
 impl Queue {
-    pub(crate) fn new(timelines: Arc<Timelines>, id: QueueId, open: Tick) -> Self {
-        Self { timelines, id, stamp: Stamp::new(id, open), seen: Vec::new() }
+    pub(crate) fn new(timelines: Arc<Timelines>, id: QueueId, line: Arc<Timeline>) -> Self {
+        let stamp = Stamp::new(id, Tick(line.open()));
+        Self { timelines, line, id, stamp, touched: false, seen: Vec::new() }
     }
 
     /// The stream's timeline.
@@ -64,33 +69,59 @@ impl Queue {
 
     /// Names a block in a command of the open command buffer. There is no other way to do so: what is bound is
     /// tracked until the command buffer has ended, whoever drops the storage in the meantime.
+    #[inline]
     pub fn bind(&mut self, storage: &Storage, access: Access) -> Bound {
+        debug_assert!(Arc::ptr_eq(&self.timelines, storage.pool().timelines()), "block of another registry");
+        self.touched = true;
         storage.bind(self.stamp, access)
     }
 
     /// Names a kernel, module, event or captured graph in the open command buffer.
     pub fn bind_resource<T: Send + 'static>(&mut self, resource: &Resource<T>) {
+        self.touched = true;
         resource.bind(self.stamp);
+    }
+
+    /// Stamps a block that foreign code used, and may have written, in work that the open command buffer waits for.
+    pub(crate) fn bind_lent(&mut self, storage: &Storage) {
+        let access = if storage.is_foreign() { Access::Read } else { Access::ReadWrite };
+        let _ = self.bind(storage, access);
     }
 
     /// Closes the open command buffer and opens the next. The device side ends the tick through the completion.
     pub fn submit(&mut self) -> Completion {
         let tick = self.open();
-        self.stamp = Stamp::new(self.id, Tick(tick.0 + 1));
-        Completion { timelines: self.timelines.clone(), queue: self.id, tick, ended: false }
+        self.advance();
+        self.timelines.collect();
+        Completion { line: self.line.clone(), queue: self.id, tick, ended: false }
     }
 
-    /// Notes that a wait for tick `t` of `q` was recorded: commands recorded from here on run after it, and after
-    /// everything that `q` had waited for by then.
+    fn advance(&mut self) {
+        let next = self.open().0 + 1;
+        self.stamp = Stamp::new(self.id, Tick(next));
+        self.touched = false;
+        self.line.set_open(next);
+    }
+
+    /// Notes that a wait for tick `t` of `q` was recorded: commands recorded from here on run after it, and, if it was
+    /// submitted already, after everything that `q` had waited for by then.
     pub fn wait_for(&mut self, q: QueueId, t: Tick) {
         if q == self.id {
             return;
         }
-        if self.seen.len() <= q.index() {
-            self.seen.resize(q.index() + 1, 0);
+        self.touched = true;
+        let mut news = raise(&mut self.seen, q.index(), t.0);
+        let seen = &mut self.seen;
+        self.timelines.with_line(q, |line| {
+            line.with_seen(t, |theirs| {
+                for (at, &tick) in theirs.iter().enumerate() {
+                    news |= raise(seen, at, tick);
+                }
+            });
+        });
+        if news {
+            self.line.push_seen(self.stamp.tick(), self.seen.as_slice().into());
         }
-        let seen = &mut self.seen[q.index()];
-        *seen = t.0.max(*seen);
     }
 
     /// The newest tick of `q` that commands recorded now are known to run after.
@@ -102,6 +133,39 @@ impl Queue {
     /// before it, and nobody foreign holds it. The caller has to be its only owner.
     pub fn may_reuse(&self, storage: &Storage) -> bool {
         storage.reusable_by(self)
+    }
+
+    /// True when commands recorded now run after the stamped use.
+    #[inline]
+    pub(crate) fn runs_after(&self, stamp: Stamp) -> bool {
+        stamp.queue() == self.id || self.seen(stamp.queue()) >= stamp.tick()
+    }
+}
+
+/// Raises an entry, and says whether it was lower.
+fn raise(seen: &mut Vec<u64>, at: usize, tick: u64) -> bool {
+    if seen.len() <= at {
+        seen.resize(at + 1, 0);
+    }
+    let news = seen[at] < tick;
+    seen[at] = seen[at].max(tick);
+    news
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        if sync::model_failed() {
+            return;
+        }
+        if self.touched {
+            // No completion exists for the open tick, so nobody can run what was recorded into it.
+            let tick = self.open().0;
+            self.line.forget_seen(tick);
+            self.advance();
+            self.line.end(tick, Outcome::Failed("the stream was closed before it was submitted".into()));
+        }
+        self.timelines.unregister(self.id);
+        self.timelines.collect();
     }
 }
 
@@ -115,7 +179,7 @@ impl fmt::Debug for Queue {
 ///
 /// Dropping it without a word fails the tick, so that no waiter is left behind.
 pub struct Completion {
-    timelines: Arc<Timelines>,
+    line: Arc<Timeline>,
     queue: QueueId,
     tick: Tick,
     ended: bool,
@@ -133,32 +197,40 @@ impl Completion {
     }
 
     /// The device has finished the command buffer, and those before it on the stream.
-    pub fn done(mut self) {
-        self.ended = true;
+    pub fn done(self) {
+        self.end(Outcome::Done);
     }
 
-    /// The command buffer ended with an error, and the device has finished with it: nothing of it runs any more,
-    /// or it never started. Earlier command buffers may still run.
-    pub fn fail(mut self, why: impl Into<String>) {
-        self.ended = true;
-        let _ = why.into();
+    /// The command buffer failed, and the device has finished with it: nothing of it runs any more, or it never
+    /// started. Earlier command buffers may still run.
+    ///
+    /// The waits recorded in it must have passed all the same, since later command buffers rely on them. One that
+    /// was dropped with its waits is [lost](Self::lose), not failed.
+    pub fn fail(self, why: impl fmt::Display) {
+        self.end(Outcome::Failed(why.to_string().into()));
     }
 
     /// The command buffer failed, and nobody knows whether the device still touches its blocks. They stay until a
     /// later tick of the stream is done or [`Timelines::mark_idle`] is called.
-    pub fn lost(mut self, why: impl Into<String>) {
-        self.ended = true;
-        let _ = why.into();
+    pub fn lose(self, why: impl fmt::Display) {
+        self.end(Outcome::Lost(why.to_string().into()));
     }
 
-    /// The registry that the tick belongs to.
-    pub fn timelines(&self) -> &Arc<Timelines> {
-        &self.timelines
+    fn end(mut self, outcome: Outcome) {
+        self.ended = true;
+        self.line.end(self.tick.0, outcome);
     }
 }
 
 impl Drop for Completion {
-    fn drop(&mut self) {}
+    fn drop(&mut self) {
+        if sync::model_failed() {
+            return;
+        }
+        if !self.ended {
+            self.line.end(self.tick.0, Outcome::Lost("its completion was dropped".into()));
+        }
+    }
 }
 
 impl fmt::Debug for Completion {

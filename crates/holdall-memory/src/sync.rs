@@ -9,7 +9,7 @@ pub(crate) use std::sync::Arc;
 #[cfg(not(loom))]
 mod imp {
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
-    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
     /// Blocks on `condvar` and gives the guard back.
     pub(crate) fn wait<'a, T>(condvar: &Condvar, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
@@ -20,7 +20,7 @@ mod imp {
 
 #[cfg(loom)]
 mod imp {
-    pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
     pub(crate) use loom::sync::{Condvar, MutexGuard};
 
     /// loom's mutex with the signatures of `parking_lot`.
@@ -49,3 +49,14 @@ mod imp {
 }
 
 pub(crate) use imp::*;
+
+/// True when a model has failed and is being torn down: destructors cannot ask loom for anything any more.
+#[cfg(loom)]
+pub(crate) fn model_failed() -> bool {
+    std::thread::panicking()
+}
+
+#[cfg(not(loom))]
+pub(crate) const fn model_failed() -> bool {
+    false
+}

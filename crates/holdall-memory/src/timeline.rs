@@ -1,231 +1,262 @@
-//! Timelines: how far each stream has come, as the device reports it.
+//! One stream's timeline: how far it has come, as the device reports it.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::fmt;
-
-use smallvec::SmallVec;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::error::Error;
-use crate::queue::Queue;
-use crate::retire::RetireList;
-use crate::sync::{self, Arc, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering};
+use crate::sync::{self, AtomicU64, Condvar, Mutex, Ordering};
 use crate::tick::{QueueId, Tick, TickState};
 
-/// Timelines that are found without a lock. More streams than this share a table behind a mutex.
-#[cfg(not(loom))]
-const DIRECT: usize = 32;
-#[cfg(loom)]
-const DIRECT: usize = 2;
-
-/// The timelines of all streams of the process: every stream that may exchange blocks registers in the same one.
-pub struct Timelines {
-    direct: [Arc<Timeline>; DIRECT],
-    more: Mutex<Vec<Arc<Timeline>>>,
-    registry: Mutex<Registry>,
-    resources: Mutex<RetireList<Box<dyn Send>>>,
-    /// How many resources wait in the list, so that a submit without any takes no lock.
-    retired_resources: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Registry {
-    len: usize,
-    /// Timelines whose stream is gone. One is handed to a new stream when all its ticks have ended.
-    free: Vec<QueueId>,
-}
-
 /// One stream's timeline.
+#[derive(Debug)]
 pub(crate) struct Timeline {
-    /// Newest tick that, with all before it, the device has finished with.
+    /// The newest tick that, with all before it, the device has finished with. Released by the device side, acquired
+    /// by everyone who concludes from it that a block is free or its contents are there.
     done: AtomicU64,
     /// The tick being recorded.
     open: AtomicU64,
-    /// The oldest failed tick; `u64::MAX` if none failed. Lets the common case skip the lock.
+    /// The oldest failed tick, `u64::MAX` if there is none: the common case skips the lock.
     first_failed: AtomicU64,
     slow: Mutex<Slow>,
     ended: Condvar,
+    #[cfg(loom)]
+    pub(crate) publish: Ordering,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Slow {
+    /// Ascending, not overlapping.
     failures: Vec<Failure>,
-    /// Ticks after `done` that ended early: they never ran, and earlier ones still do.
-    ended_early: BTreeSet<u64>,
+    /// Ticks after `done` whose completion was used.
+    after: BTreeMap<u64, After>,
     /// What this stream had waited for, from each tick on. Ascending ticks.
-    seen: VecDeque<(Tick, SeenSnapshot)>,
+    seen: VecDeque<(Tick, Seen)>,
 }
 
-/// For each queue by index, the newest tick waited for. Shorter than the registry when the rest is zero.
-pub(crate) type SeenSnapshot = Box<[u64]>;
+/// By queue index, the newest tick that a stream has waited for. Missing ones are zero.
+pub(crate) type Seen = Box<[u64]>;
 
+#[derive(Debug)]
 struct Failure {
     first: u64,
     last: u64,
     why: Box<str>,
 }
 
-impl Timelines {
-    /// An empty registry.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self {
-            direct: std::array::from_fn(|_| Arc::new(Timeline::new())),
-            more: Mutex::new(Vec::new()),
-            registry: Mutex::new(Registry::default()),
-            resources: Mutex::new(RetireList::default()),
-            retired_resources: AtomicUsize::new(0),
-        })
-    }
-
-    /// Registers a new stream and opens its first tick.
-    ///
-    /// # Panics
-    ///
-    /// When 65,536 streams are alive at once.
-    pub fn register(self: &Arc<Self>) -> Queue {
-        let mut registry = self.registry.lock();
-        let reusable = registry.free.iter().position(|&q| self.timeline(q, Timeline::all_ended));
-        let id = match reusable {
-            Some(at) => registry.free.swap_remove(at),
-            None => {
-                let Ok(index) = u16::try_from(registry.len) else {
-                    panic!("more than {} streams are alive", u16::MAX as u32 + 1);
-                };
-                registry.len += 1;
-                if usize::from(index) >= DIRECT {
-                    self.more.lock().push(Arc::new(Timeline::new()));
-                }
-                QueueId(index)
-            }
-        };
-        let open = self.timeline(id, |line| Tick(line.open.load(Ordering::Acquire)));
-        Queue::new(self.clone(), id, open)
-    }
-
-    fn timeline<R>(&self, q: QueueId, f: impl FnOnce(&Timeline) -> R) -> R {
-        match self.direct.get(q.index()) {
-            Some(line) => f(line),
-            None => f(&self.shared(q)),
-        }
-    }
-
-    fn shared(&self, q: QueueId) -> Arc<Timeline> {
-        match self.direct.get(q.index()) {
-            Some(line) => line.clone(),
-            None => self.more.lock()[q.index() - DIRECT].clone(),
-        }
-    }
-
-    /// The newest tick of `q` that the device has finished with, together with all before it.
-    pub fn done(&self, q: QueueId) -> Tick {
-        self.timeline(q, |line| Tick(line.done.load(Ordering::Acquire)))
-    }
-
-    /// True when the device has finished with tick `t` of `q` and will not touch its blocks again.
-    pub fn is_done(&self, q: QueueId, t: Tick) -> bool {
-        self.done(q) >= t
-    }
-
-    /// The tick that `q` is recording.
-    pub fn open(&self, q: QueueId) -> Tick {
-        self.timeline(q, |line| Tick(line.open.load(Ordering::Acquire)))
-    }
-
-    /// How far tick `t` of `q` has come.
-    pub fn state(&self, q: QueueId, t: Tick) -> TickState {
-        self.timeline(q, |line| line.state(t))
-    }
-
-    /// The error of a failed tick, if it failed.
-    pub fn failure(&self, q: QueueId, t: Tick) -> Option<Error> {
-        self.timeline(q, |line| line.failure(q, t))
-    }
-
-    /// Blocks the calling thread until tick `t` of `q` has ended. A tick that is still being recorded is waited
-    /// for as well: the caller must not be the one who has to submit it.
-    ///
-    /// # Errors
-    ///
-    /// The device's error if the tick failed, each time it is asked for.
-    pub fn wait(&self, q: QueueId, t: Tick) -> Result<(), Error> {
-        self.shared(q).wait(q, t)
-    }
-
-    /// The device of stream `q` is idle or gone: whatever was submitted to it so far has ended, including ticks that
-    /// failed without the device having said so.
-    pub fn mark_idle(&self, q: QueueId) {
-        self.timeline(q, |line| line.mark_idle());
-    }
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum After {
+    /// The tick has ended, but earlier ones have not.
+    Ended,
+    /// Nobody knows whether the tick has ended.
+    Lost,
 }
 
-impl fmt::Debug for Timelines {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timelines").finish_non_exhaustive()
-    }
+/// How a tick ends.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Done,
+    Failed(Box<str>),
+    Lost(Box<str>),
 }
 
 impl Timeline {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             done: AtomicU64::new(0),
             open: AtomicU64::new(1),
             first_failed: AtomicU64::new(u64::MAX),
             slow: Mutex::new(Slow::default()),
             ended: Condvar::new(),
+            #[cfg(loom)]
+            publish: Ordering::Release,
         }
     }
 
-    fn all_ended(&self) -> bool {
-        self.done.load(Ordering::Acquire) + 1 == self.open.load(Ordering::Acquire)
+    #[inline]
+    pub(crate) fn done(&self) -> u64 {
+        self.done.load(Ordering::Acquire)
     }
 
-    fn state(&self, t: Tick) -> TickState {
-        if self.first_failed.load(Ordering::Acquire) <= t.0 && self.slow.lock().failed(t.0).is_some() {
+    pub(crate) fn open(&self) -> u64 {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_open(&self, tick: u64) {
+        self.open.store(tick, Ordering::Release);
+    }
+
+    /// True when every tick but the open one has ended.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.done() + 1 == self.open()
+    }
+
+    pub(crate) fn state(&self, tick: u64) -> TickState {
+        // Before the lookup of failures: a failure is recorded before its tick counts as done.
+        let done = self.done();
+        if self.may_have_failed(tick) && self.slow.lock().failure(tick).is_some() {
             TickState::Failed
-        } else if t.0 <= self.done.load(Ordering::Acquire) {
+        } else if tick <= done {
             TickState::Done
-        } else if t.0 < self.open.load(Ordering::Acquire) {
+        } else if tick < self.open() {
             TickState::Submitted
         } else {
             TickState::Recording
         }
     }
 
-    fn failure(&self, q: QueueId, t: Tick) -> Option<Error> {
-        if self.first_failed.load(Ordering::Acquire) > t.0 {
+    fn may_have_failed(&self, tick: u64) -> bool {
+        self.first_failed.load(Ordering::Acquire) <= tick
+    }
+
+    pub(crate) fn failure(&self, queue: QueueId, tick: u64) -> Option<Error> {
+        if !self.may_have_failed(tick) {
             return None;
         }
-        self.slow.lock().failed(t.0).map(|failure| Error::failed(q, t, &failure.why))
+        self.slow.lock().failure(tick).map(|why| Error::failed(queue, Tick(tick), why))
     }
 
-    fn wait(&self, q: QueueId, t: Tick) -> Result<(), Error> {
-        let failure = if self.done.load(Ordering::Acquire) >= t.0 {
-            self.failure(q, t)
-        } else {
+    /// Blocks until the tick is done or failed.
+    pub(crate) fn wait(&self, queue: QueueId, tick: u64) -> Result<(), Error> {
+        if self.done() < tick {
             let mut slow = self.slow.lock();
-            loop {
-                if let Some(failure) = slow.failed(t.0) {
-                    break Some(Error::failed(q, t, &failure.why));
-                }
-                if self.done.load(Ordering::Acquire) >= t.0 {
-                    break None;
-                }
+            while self.done() < tick && slow.failure(tick).is_none() {
                 slow = sync::wait(&self.ended, slow);
             }
-        };
-        failure.map_or(Ok(()), Err)
+        }
+        self.failure(queue, tick).map_or(Ok(()), Err)
     }
 
-    fn mark_idle(&self) {
+    /// Blocks until the device has finished with the tick, however it ended.
+    ///
+    /// # Errors
+    ///
+    /// The error of a tick of which nobody knows when the device has finished with it.
+    pub(crate) fn wait_ended(&self, queue: QueueId, tick: u64) -> Result<(), Error> {
+        if self.done() >= tick {
+            return Ok(());
+        }
+        let mut slow = self.slow.lock();
+        loop {
+            let done = self.done();
+            if done >= tick {
+                return Ok(());
+            }
+            // Nothing is left that could end the tick once all up to it, and all after it, were reported.
+            let reported = slow.after.len() as u64;
+            let open = self.open();
+            if tick < open
+                && reported == open - 1 - done
+                && let Some(why) = slow.lost()
+            {
+                return Err(Error::failed(queue, Tick(tick), why));
+            }
+            slow = sync::wait(&self.ended, slow);
+        }
+    }
+
+    /// Ends a tick.
+    pub(crate) fn end(&self, tick: u64, outcome: Outcome) {
+        let mut slow = self.slow.lock();
+        let mut done = self.done();
+        match outcome {
+            Outcome::Done => done = done.max(tick),
+            Outcome::Failed(why) => {
+                self.record(&mut slow, tick, why);
+                if tick > done {
+                    slow.after.insert(tick, After::Ended);
+                }
+            }
+            Outcome::Lost(why) => {
+                self.record(&mut slow, tick, why);
+                if tick > done {
+                    slow.after.insert(tick, After::Lost);
+                }
+            }
+        }
+        self.advance(&mut slow, done);
+    }
+
+    /// Everything that was submitted has ended.
+    pub(crate) fn mark_idle(&self, why: &str) {
+        let mut slow = self.slow.lock();
+        let submitted = self.open() - 1;
+        // What nobody reported did not succeed as far as anyone knows.
+        for tick in self.done() + 1..=submitted {
+            if !slow.after.contains_key(&tick) {
+                self.record(&mut slow, tick, why.into());
+            }
+        }
+        self.advance(&mut slow, submitted);
+    }
+
+    fn advance(&self, slow: &mut Slow, mut done: u64) {
+        slow.after.retain(|&tick, _| tick > done);
+        while slow.after.get(&(done + 1)) == Some(&After::Ended) {
+            slow.after.remove(&(done + 1));
+            done += 1;
+        }
+        // From `done` on, the entry that holds there is the last that can matter.
+        while slow.seen.get(1).is_some_and(|(tick, _)| tick.0 <= done + 1) {
+            slow.seen.pop_front();
+        }
+        #[cfg(not(loom))]
+        self.done.store(done, Ordering::Release);
+        #[cfg(loom)]
+        self.done.store(done, self.publish);
+        self.ended.notify_all();
+    }
+
+    fn record(&self, slow: &mut Slow, tick: u64, why: Box<str>) {
+        if slow.failure(tick).is_some() {
+            return;
+        }
+        let at = slow.failures.partition_point(|failure| failure.last < tick);
+        match at.checked_sub(1).map(|before| &mut slow.failures[before]) {
+            Some(before) if before.last + 1 == tick && before.why == why => before.last = tick,
+            _ => slow.failures.insert(at, Failure { first: tick, last: tick, why }),
+        }
+        let oldest = slow.failures[0].first;
+        self.first_failed.store(oldest, Ordering::Release);
+    }
+
+    /// Notes that from `tick` on the stream has seen `seen`.
+    pub(crate) fn push_seen(&self, tick: Tick, seen: Seen) {
+        let mut slow = self.slow.lock();
+        if slow.seen.back().is_some_and(|&(last, _)| last == tick) {
+            slow.seen.pop_back();
+        }
+        slow.seen.push_back((tick, seen));
+    }
+
+    /// The open tick will never run: its waits will not be performed.
+    pub(crate) fn forget_seen(&self, tick: u64) {
+        self.slow.lock().seen.retain(|&(from, _)| from.0 < tick);
+    }
+
+    /// Calls `f` with what the stream had seen at `tick`, if the tick was submitted and has not ended. An open one may
+    /// still be dropped with its waits, and what an ended one had waited for has ended, too.
+    pub(crate) fn with_seen(&self, tick: Tick, f: impl FnOnce(&[u64])) {
+        if self.done() >= tick.0 {
+            return;
+        }
         let slow = self.slow.lock();
-        let _ = slow;
+        if tick.0 >= self.open() {
+            return;
+        }
+        let at = slow.seen.partition_point(|&(from, _)| from <= tick);
+        if let Some((_, seen)) = at.checked_sub(1).and_then(|at| slow.seen.get(at)) {
+            f(seen);
+        }
     }
 }
 
 impl Slow {
-    fn failed(&self, t: u64) -> Option<&Failure> {
-        self.failures.iter().find(|failure| failure.first <= t && t <= failure.last)
+    fn failure(&self, tick: u64) -> Option<&str> {
+        let at = self.failures.partition_point(|failure| failure.last < tick);
+        self.failures.get(at).filter(|failure| failure.first <= tick).map(|failure| &*failure.why)
+    }
+
+    fn lost(&self) -> Option<&str> {
+        let (&tick, _) = self.after.iter().find(|&(_, &after)| after == After::Lost)?;
+        self.failure(tick)
     }
 }
-
-/// A short list of queues and ticks.
-pub(crate) type Stamps = SmallVec<[(QueueId, Tick); 4]>;
