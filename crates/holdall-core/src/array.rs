@@ -64,7 +64,11 @@ impl Array {
         drop(specs);
         for spec in &outputs {
             if checked_size(&spec.shape, spec.dtype.size()).is_none() {
-                return Err(Error::shape(op.0.name(), format!("an array of shape {:?} does not fit in memory", spec.shape)).at(origin));
+                return Err(Error::shape(
+                    op.0.name(),
+                    format!("an array of shape {:?} does not fit in memory", spec.shape),
+                )
+                .at(origin));
             }
         }
         Ok(Self::node(Op::Primitive(op), inputs, outputs, origin))
@@ -105,12 +109,17 @@ impl Array {
             if x.shape() != &shape[..] {
                 shape = broadcast(&shape, x.shape()).ok_or_else(|| {
                     let shapes: Vec<String> = inputs.iter().map(|x| format!("{:?}", x.shape())).collect();
-                    Error::shape(row.name, format!("shapes {} do not broadcast", shapes.join(" and "))).at(origin)
+                    Error::shape(row.name, format!("shapes {} do not broadcast", shapes.join(" and ")))
+                        .at(origin)
                 })?;
             }
         }
         if checked_size(&shape, output.size()).is_none() {
-            return Err(Error::shape(row.name, format!("an array of shape {shape:?} does not fit in memory")).at(origin));
+            return Err(Error::shape(
+                row.name,
+                format!("an array of shape {shape:?} does not fit in memory"),
+            )
+            .at(origin));
         }
         let cast = |(i, x): (usize, &&Self)| x.to_dtype(if i < skip { Dtype::Bool } else { compute }, origin);
         let inputs: Inputs = inputs.iter().enumerate().map(cast).collect();
@@ -130,7 +139,9 @@ impl Array {
             if let (Operand::Int(i), true) = (x, dtype.is_integer() && dtype != Dtype::Uint64) {
                 let fits = Scalar::from_i64(*i, dtype).to_i64() == Some(*i);
                 if !fits {
-                    return Err(Error::argument(row.name, format!("{i} does not fit {dtype}")).at(Origin::caller()));
+                    return Err(
+                        Error::argument(row.name, format!("{i} does not fit {dtype}")).at(Origin::caller())
+                    );
                 }
             }
             Ok(x.scalar(dtype).map(Self::constant))
@@ -164,7 +175,12 @@ impl Array {
 
     fn cast(&self, dtype: Dtype, origin: Origin) -> Self {
         let spec = Spec { shape: self.shape().into(), dtype };
-        let node = Self::node(Op::Cast(dtype), std::iter::once(self.clone()).collect(), std::iter::once(spec).collect(), origin);
+        let node = Self::node(
+            Op::Cast(dtype),
+            std::iter::once(self.clone()).collect(),
+            std::iter::once(spec).collect(),
+            origin,
+        );
         Self { node, index: 0 }
     }
 
@@ -178,18 +194,20 @@ impl Array {
         let key = (value, stream::current());
         let make = || {
             let spec = Spec { shape: Dims::new(), dtype: value.dtype() };
-            let node = Self::node(Op::Constant(value), Inputs::new(), std::iter::once(spec).collect(), origin);
+            let node =
+                Self::node(Op::Constant(value), Inputs::new(), std::iter::once(spec).collect(), origin);
             Self { node, index: 0 }
         };
         // Graphs are full of the same few numbers; sharing their nodes halves the size of a chain of `x + 1`.
-        RECENT.try_with(|recent| {
-            let mut recent = recent.borrow_mut();
-            if recent.len() >= 64 && !recent.contains_key(&key) {
-                recent.clear();
-            }
-            recent.entry(key).or_insert_with(make).clone()
-        })
-        .unwrap_or_else(|_| make())
+        RECENT
+            .try_with(|recent| {
+                let mut recent = recent.borrow_mut();
+                if recent.len() >= 64 && !recent.contains_key(&key) {
+                    recent.clear();
+                }
+                recent.entry(key).or_insert_with(make).clone()
+            })
+            .unwrap_or_else(|_| make())
     }
 
     /// The number that this array is, if it was made from one.
@@ -239,13 +257,8 @@ impl Array {
     }
 
     fn ready(spec: Spec, storage: Storage, layout: Layout, device: DeviceId, origin: Origin) -> Self {
-        let value = Value {
-            storage: Arc::new(storage),
-            layout,
-            device,
-            written: None,
-            replicas: Mutex::default(),
-        };
+        let value =
+            Value { storage: Arc::new(storage), layout, device, written: None, replicas: Mutex::default() };
         let node = Node {
             outputs: std::iter::once(Output { spec, value: OnceLock::from(Box::new(value)) }).collect(),
             graph: Mutex::new(None),
@@ -310,7 +323,9 @@ impl Array {
     /// Whether the value is there: reading it will not wait.
     pub fn is_available(&self) -> bool {
         match (self.value(), Runtime::get()) {
-            (Some(v), Ok(runtime)) => v.written.is_none_or(|(queue, tick)| runtime.timelines().is_done(queue, tick)),
+            (Some(v), Ok(runtime)) => {
+                v.written.is_none_or(|(queue, tick)| runtime.timelines().done(queue) >= tick)
+            }
             _ => false,
         }
     }
@@ -345,7 +360,10 @@ impl Array {
     /// When `T` is not the array's type, or evaluation fails.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         if T::DTYPE != self.dtype() && (T::DTYPE, self.dtype()) != (Dtype::Uint8, Dtype::Bool) {
-            return Err(Error::dtype("to_vec", format!("wanted {}, the array is {}", T::DTYPE, self.dtype())));
+            return Err(Error::dtype(
+                "to_vec",
+                format!("wanted {}, the array is {}", T::DTYPE, self.dtype()),
+            ));
         }
         Ok(bytemuck::allocation::pod_collect_to_vec(&self.to_bytes()?))
     }

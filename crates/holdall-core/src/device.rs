@@ -31,10 +31,15 @@ impl DeviceId {
         let runtime = Runtime::get()?;
         let devices = runtime.devices();
         let wanted = name.strip_suffix(":0").unwrap_or(name);
-        let found = devices.iter().position(|d| d.info().name.strip_suffix(":0").unwrap_or(&d.info().name) == wanted);
+        let found =
+            devices.iter().position(|d| d.info().name.strip_suffix(":0").unwrap_or(&d.info().name) == wanted);
         found.map(|i| Self(i as u16)).ok_or_else(|| {
             let names: Vec<&str> = devices.iter().map(|d| d.info().name.as_str()).collect();
-            Error::new(ErrorKind::Device, "device", format!("no device {name:?}; there are: {}", names.join(", ")))
+            Error::new(
+                ErrorKind::Device,
+                "device",
+                format!("no device {name:?}; there are: {}", names.join(", ")),
+            )
         })
     }
 
@@ -237,7 +242,8 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// A plan asking for copies of those of the named inputs that are not row-major without gaps, if there are any.
     pub fn require_contiguous(&self, inputs: impl IntoIterator<Item = usize>) -> Option<Plan> {
-        let missing: SmallVec<[usize; 2]> = inputs.into_iter().filter(|i| !self.inputs[*i].is_contiguous()).collect();
+        let missing: SmallVec<[usize; 2]> =
+            inputs.into_iter().filter(|i| !self.inputs[*i].is_contiguous()).collect();
         (!missing.is_empty()).then(|| Plan::contiguous(missing))
     }
 
@@ -280,7 +286,9 @@ impl Kernels {
             takes: Box::new(move |op, inputs| op.as_any().downcast_ref().is_some_and(|op| takes(op, inputs))),
             plan: Box::new(move |op, request| match op.as_any().downcast_ref() {
                 Some(op) => plan(op, request),
-                None => Err(Error::new(ErrorKind::Kernel, op.name(), "was looked up under another op's type")),
+                None => {
+                    Err(Error::new(ErrorKind::Kernel, op.name(), "was looked up under another op's type"))
+                }
             }),
         };
         self.entries.insert(TypeId::of::<P>(), entry);

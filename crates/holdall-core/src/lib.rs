@@ -28,5 +28,8 @@ pub use error::{Error, ErrorKind, Origin, Result};
 pub use eval::{async_eval, eval};
 pub use inventory;
 pub use scalar::{Operand, Scalar};
-pub use shape::{Dims, Layout, Strides, axes_indices, axis_index, broadcast, broadcast_strides, contiguous_strides, size_of};
+pub use shape::{
+    Dims, Layout, Strides, axes_indices, axis_index, broadcast, broadcast_strides, contiguous_strides,
+    size_of,
+};
 pub use stream::Stream;

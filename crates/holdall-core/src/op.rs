@@ -167,7 +167,12 @@ pub trait Primitive: Parameters {
     ///
     /// # Errors
     /// When the arrays cannot be built.
-    fn jvp(&self, _inputs: &[Array], _outputs: &[Array], _tangents: &[Option<Array>]) -> Result<Vec<Option<Array>>> {
+    fn jvp(
+        &self,
+        _inputs: &[Array],
+        _outputs: &[Array],
+        _tangents: &[Option<Array>],
+    ) -> Result<Vec<Option<Array>>> {
         Ok(vec![])
     }
 
@@ -175,7 +180,12 @@ pub trait Primitive: Parameters {
     ///
     /// # Errors
     /// When the arrays cannot be built.
-    fn vjp(&self, _inputs: &[Array], _outputs: &[Array], _cotangents: &[Option<Array>]) -> Result<Vec<Option<Array>>> {
+    fn vjp(
+        &self,
+        _inputs: &[Array],
+        _outputs: &[Array],
+        _cotangents: &[Option<Array>],
+    ) -> Result<Vec<Option<Array>>> {
         Ok(vec![])
     }
 }

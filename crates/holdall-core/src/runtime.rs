@@ -73,7 +73,11 @@ impl Runtime {
     pub fn device(&self, id: DeviceId) -> Result<Arc<dyn Device>> {
         let devices = self.devices.read();
         devices.get(usize::from(id.0)).map(|d| d.0.clone()).ok_or_else(|| {
-            Error::new(ErrorKind::Device, "device", format!("no device {}; there are {}", id.0, devices.len()))
+            Error::new(
+                ErrorKind::Device,
+                "device",
+                format!("no device {}; there are {}", id.0, devices.len()),
+            )
         })
     }
 

@@ -41,7 +41,11 @@ impl Scalar {
 
     /// `value` in type `dtype`, wrapping where it does not fit an integer type.
     pub fn from_i64(value: i64, dtype: Dtype) -> Self {
-        if dtype.is_inexact() { Self::from_f64(value as f64, dtype) } else { Self::from_i128(i128::from(value), dtype) }
+        if dtype.is_inexact() {
+            Self::from_f64(value as f64, dtype)
+        } else {
+            Self::from_i128(i128::from(value), dtype)
+        }
     }
 
     fn from_i128(value: i128, dtype: Dtype) -> Self {

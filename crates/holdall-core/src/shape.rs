@@ -131,7 +131,9 @@ pub fn broadcast(a: &[usize], b: &[usize]) -> Option<Dims> {
 /// Strides with which an array of `shape` is read as one of `to`; the caller has checked that it broadcasts.
 pub fn broadcast_strides(shape: &[usize], strides: &[isize], to: &[usize]) -> Strides {
     let lead = to.len() - shape.len();
-    (0..to.len()).map(|i| if i < lead || (shape[i - lead] == 1 && to[i] != 1) { 0 } else { strides[i - lead] }).collect()
+    (0..to.len())
+        .map(|i| if i < lead || (shape[i - lead] == 1 && to[i] != 1) { 0 } else { strides[i - lead] })
+        .collect()
 }
 
 /// The axis as an index, from one counted from the front or (negative) from the back.
@@ -141,7 +143,10 @@ pub fn broadcast_strides(shape: &[usize], strides: &[isize], to: &[usize]) -> St
 pub fn axis_index(op: &'static str, axis: i32, ndim: usize) -> Result<usize> {
     let at = if axis < 0 { i64::from(axis) + ndim as i64 } else { i64::from(axis) };
     if at < 0 || at >= ndim as i64 {
-        return Err(Error::argument(op, format!("axis {axis} is out of range for an array of {ndim} dimensions")));
+        return Err(Error::argument(
+            op,
+            format!("axis {axis} is out of range for an array of {ndim} dimensions"),
+        ));
     }
     Ok(at as usize)
 }
@@ -152,7 +157,8 @@ pub fn axis_index(op: &'static str, axis: i32, ndim: usize) -> Result<usize> {
 /// When an axis does not exist or is named twice.
 pub fn axes_indices(op: &'static str, axes: Option<&[i32]>, ndim: usize) -> Result<SmallVec<[usize; 4]>> {
     let Some(axes) = axes else { return Ok((0..ndim).collect()) };
-    let mut out: SmallVec<[usize; 4]> = axes.iter().map(|a| axis_index(op, *a, ndim)).collect::<Result<_>>()?;
+    let mut out: SmallVec<[usize; 4]> =
+        axes.iter().map(|a| axis_index(op, *a, ndim)).collect::<Result<_>>()?;
     out.sort_unstable();
     if out.windows(2).any(|w| w[0] == w[1]) {
         return Err(Error::argument(op, format!("axes {axes:?} name one axis twice")));

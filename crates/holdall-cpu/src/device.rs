@@ -46,7 +46,10 @@ impl Cpu {
     pub fn new(timelines: &Arc<Timelines>) -> Result<Self> {
         let threads = match std::env::var("HOLDALL_CPU_THREADS") {
             Ok(text) => text.parse().ok().filter(|n| (1..=1024).contains(n)).ok_or_else(|| {
-                Error::argument("cpu", format!("HOLDALL_CPU_THREADS is {text:?}; wanted a number from 1 to 1024"))
+                Error::argument(
+                    "cpu",
+                    format!("HOLDALL_CPU_THREADS is {text:?}; wanted a number from 1 to 1024"),
+                )
             })?,
             Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
         };
@@ -71,7 +74,7 @@ impl Device for Cpu {
     }
 
     fn stream(&self) -> Result<Box<dyn DeviceStream>> {
-        Ok(Box::new(CpuStream::new(self.team.clone())?))
+        Ok(Box::new(CpuStream::new(self.team.clone(), self.pool.timelines().clone())?))
     }
 
     fn kernels(&self) -> &Kernels {
@@ -85,7 +88,11 @@ impl Device for Cpu {
     fn import(&self, from: &dyn Device, bytes: usize) -> Result<Launch> {
         if !from.pool().driver().host_addressable() {
             let name = &from.info().name;
-            return Err(Error::new(ErrorKind::Device, "copy", format!("{name} has no memory that the host can read")));
+            return Err(Error::new(
+                ErrorKind::Device,
+                "copy",
+                format!("{name} has no memory that the host can read"),
+            ));
         }
         Ok(Arc::new(CpuLaunch(Arc::new(Copy { bytes, items: items(bytes, self.team.members()) }))))
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use holdall_core::command::{CommandBuffer, Executable};
 use holdall_core::device::DeviceStream;
 use holdall_core::{Error, ErrorKind, Result};
-use holdall_memory::Completion;
+use holdall_memory::{Completion, Timelines};
 
 use crate::kernel::{Kernel, Scratch, Slice};
 use crate::team::{Job, Task, Team};
@@ -32,12 +32,14 @@ impl CpuStream {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn new(team: Arc<Team>) -> Result<Self> {
+    pub fn new(team: Arc<Team>, timelines: Arc<Timelines>) -> Result<Self> {
         let (sender, receiver) = channel();
         std::thread::Builder::new()
             .name("holdall-stream".into())
-            .spawn(move || serve(&receiver, &team))
-            .map_err(|e| Error::new(ErrorKind::Device, "stream", "the system gave no thread for it").because(e))?;
+            .spawn(move || serve(&receiver, &team, &timelines))
+            .map_err(|e| {
+                Error::new(ErrorKind::Device, "stream", "the system gave no thread for it").because(e)
+            })?;
         Ok(Self { sender })
     }
 }
@@ -45,22 +47,24 @@ impl CpuStream {
 impl DeviceStream for CpuStream {
     fn submit(&mut self, commands: CommandBuffer) -> Result<()> {
         // When the thread is gone, dropping the command buffer here fails its tick.
-        self.sender.send(commands).map_err(|_| Error::new(ErrorKind::Device, "stream", "the stream's thread has ended"))
+        self.sender
+            .send(commands)
+            .map_err(|_| Error::new(ErrorKind::Device, "stream", "the stream's thread has ended"))
     }
 }
 
 /// The thread of a stream; ends when the stream is dropped.
-fn serve(receiver: &Receiver<CommandBuffer>, team: &Team) {
+fn serve(receiver: &Receiver<CommandBuffer>, team: &Team, timelines: &Timelines) {
     let mut scratch = Scratch::default();
     while let Ok(commands) = receiver.recv() {
-        let Some((job, completion)) = prepare(commands) else { continue };
+        let Some((job, completion)) = prepare(commands, timelines) else { continue };
         let mut running = Some(completion);
         let slot = std::cell::RefCell::new(&mut running);
         team.run(
             job,
             &mut scratch,
             || {
-                let (job, completion) = prepare(receiver.try_recv().ok()?)?;
+                let (job, completion) = prepare(receiver.try_recv().ok()?, timelines)?;
                 **slot.borrow_mut() = Some(completion);
                 Some(job)
             },
@@ -77,10 +81,10 @@ fn serve(receiver: &Receiver<CommandBuffer>, team: &Team) {
 }
 
 /// Waits for what a command buffer waits for, and makes a job of it.
-fn prepare(commands: CommandBuffer) -> Option<(Arc<Job>, Completion)> {
+fn prepare(commands: CommandBuffer, timelines: &Timelines) -> Option<(Arc<Job>, Completion)> {
     let CommandBuffer { waits, commands, completion } = commands;
     for (queue, tick) in waits {
-        if let Err(e) = completion.timelines().wait(queue, tick) {
+        if let Err(e) = timelines.wait(queue, tick) {
             completion.fail(format!("what it waited for failed: {e}"));
             return None;
         }

@@ -156,7 +156,11 @@ impl Team {
     /// A team of `members`, the stream's own thread included.
     pub fn new(members: usize) -> Self {
         let build = |helpers| {
-            rayon::ThreadPoolBuilder::new().num_threads(helpers).thread_name(|i| format!("holdall-cpu-{i}")).build().ok()
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(helpers)
+                .thread_name(|i| format!("holdall-cpu-{i}"))
+                .build()
+                .ok()
         };
         // Without helpers everything still runs, on the streams' threads alone.
         let pool = (members > 1).then(|| build(members - 1)).flatten();
@@ -170,7 +174,13 @@ impl Team {
 
     /// Runs a job, then those that `next` gives while it gives any, and `ended` after each. `next` is asked again
     /// and again for as long as the team lingers.
-    pub fn run(&self, first: Arc<Job>, scratch: &mut Scratch, mut next: impl FnMut() -> Option<Arc<Job>>, mut ended: impl FnMut(&Job)) {
+    pub fn run(
+        &self,
+        first: Arc<Job>,
+        scratch: &mut Scratch,
+        mut next: impl FnMut() -> Option<Arc<Job>>,
+        mut ended: impl FnMut(&Job),
+    ) {
         let helpers = self.pool.as_ref().zip(self.busy.try_lock());
         let (Some((pool, _owner)), true) = (helpers, first.is_parallel) else {
             first.work(scratch);

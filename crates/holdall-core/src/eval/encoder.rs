@@ -26,7 +26,13 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    pub fn add_stream(&mut self, id: DeviceId, device: Arc<dyn Device>, stream: Box<dyn DeviceStream>, queue: Queue) {
+    pub fn add_stream(
+        &mut self,
+        id: DeviceId,
+        device: Arc<dyn Device>,
+        stream: Box<dyn DeviceStream>,
+        queue: Queue,
+    ) {
         self.streams.push(Encoder {
             device_id: id,
             device,
@@ -63,11 +69,14 @@ impl Scheduler {
     pub fn order_after(&mut self, stream: StreamId, written: Option<(QueueId, Tick)>) -> Result<()> {
         let Some((queue, tick)) = written else { return Ok(()) };
         let me = self.encoder(stream);
-        if queue == me.queue.id() || me.queue.seen(queue) >= tick || me.queue.timelines().is_done(queue, tick) {
+        if queue == me.queue.id() || me.queue.seen(queue) >= tick || me.queue.timelines().done(queue) >= tick
+        {
             return Ok(());
         }
         // A wait names closed ticks only, so waits never form a circle.
-        if let Some(writer) = self.streams.iter_mut().find(|s| s.queue.id() == queue && s.queue.open() == tick) {
+        if let Some(writer) =
+            self.streams.iter_mut().find(|s| s.queue.id() == queue && s.queue.open() == tick)
+        {
             writer.flush()?;
         }
         let me = self.encoder(stream);
@@ -97,9 +106,10 @@ impl Encoder {
     /// A block for what is recorded next.
     pub fn take(&self, op: &'static str, bytes: usize) -> Result<Storage> {
         // Empty arrays have a block too: everything that is bound is a block.
-        self.device.pool().take(bytes.max(1), User::Queue(&self.queue)).map_err(|e| {
-            Error::new(ErrorKind::Memory, op, format!("no room for {bytes} bytes: {e}"))
-        })
+        self.device
+            .pool()
+            .take(bytes.max(1), User::Queue(&self.queue))
+            .map_err(|e| Error::new(ErrorKind::Memory, op, format!("no room for {bytes} bytes: {e}")))
     }
 
     /// The command buffer that is being recorded.
@@ -108,10 +118,19 @@ impl Encoder {
     }
 
     /// Records a launch.
-    pub fn push(&mut self, op: &'static str, origin: Origin, launch: Launch, blocks: &[(&Storage, usize, Access)]) {
+    pub fn push(
+        &mut self,
+        op: &'static str,
+        origin: Origin,
+        launch: Launch,
+        blocks: &[(&Storage, usize, Access)],
+    ) {
         let bindings: SmallVec<[Binding; 4]> = blocks
             .iter()
-            .map(|(storage, offset, access)| Binding { bound: self.queue.bind(storage, *access), offset: *offset })
+            .map(|(storage, offset, access)| Binding {
+                bound: self.queue.bind(storage, *access),
+                offset: *offset,
+            })
             .collect();
         let barrier = bindings.iter().any(|b| {
             self.hazards.get(&b.bound.block()).is_some_and(|written| *written || b.bound.access().writes())

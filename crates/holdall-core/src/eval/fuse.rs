@@ -78,7 +78,9 @@ pub(super) fn fuse(list: &mut Worklist) {
 /// Whether a node has the shape and stream of the kernel that ends in entry `root`, which is elementwise.
 fn joins(list: &Worklist, root: u32, node: &Node) -> bool {
     list.entries[root as usize].node.as_ref().is_some_and(|last| {
-        last.stream == node.stream && last.outputs[0].spec.shape == node.outputs[0].spec.shape && last.trace == node.trace
+        last.stream == node.stream
+            && last.outputs[0].spec.shape == node.outputs[0].spec.shape
+            && last.trace == node.trace
     })
 }
 

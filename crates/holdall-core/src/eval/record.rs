@@ -11,7 +11,7 @@ use super::fuse::{fuse, members};
 use super::topology::Worklist;
 use crate::device::{Argument, Operand, Plan, Pointwise, Request};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::{Node, Value, bury};
+use crate::node::{Graph, Node, Value, bury};
 use crate::op::{Op, Primitive, Spec};
 use crate::pointwise::{Program, Register};
 use crate::shape::{Layout, Strides, broadcast_strides};
@@ -41,17 +41,12 @@ impl Worklist {
     }
 
     fn record_entry(&self, scheduler: &mut Scheduler, index: usize, node: &Arc<Node>) -> Result<()> {
-        let (op, inputs) = {
-            let graph = node.graph.lock();
-            let Some(graph) = graph.as_ref() else { return Ok(()) };
-            match &graph.op {
-                Op::Row(_) | Op::Cast(_) | Op::Constant(_) => {
-                    drop(graph);
-                    return self.record_pointwise(scheduler, index, node);
-                }
-                op => (op.clone(), graph.inputs.clone()),
-            }
+        let structured = match node.graph.lock().as_ref() {
+            None => return Ok(()),
+            Some(Graph { op: Op::Row(_) | Op::Cast(_) | Op::Constant(_), .. }) => None,
+            Some(graph) => Some((graph.op.clone(), graph.inputs.clone())),
         };
+        let Some((op, inputs)) = structured else { return self.record_pointwise(scheduler, index, node) };
         let mut record = Recorder { scheduler, node };
         match op {
             Op::Primitive(op) if op.0.is_view() => record.view(&*op.0, &inputs[0]),
@@ -130,7 +125,11 @@ impl Worklist {
                 if is_member(x).is_some() || x.as_constant().is_some() {
                     continue;
                 }
-                match fused.inputs.iter_mut().find(|(y, _)| Arc::ptr_eq(&x.node, &y.node) && x.index == y.index) {
+                match fused
+                    .inputs
+                    .iter_mut()
+                    .find(|(y, _)| Arc::ptr_eq(&x.node, &y.node) && x.index == y.index)
+                {
                     Some((_, uses)) => *uses += 1,
                     None => fused.inputs.push((x.clone(), 1)),
                 }
@@ -147,7 +146,10 @@ impl Worklist {
                 } else if let Some(value) = x.as_constant() {
                     fused.program.constant(value)
                 } else {
-                    let at = fused.inputs.iter().position(|(y, _)| Arc::ptr_eq(&x.node, &y.node) && x.index == y.index);
+                    let at = fused
+                        .inputs
+                        .iter()
+                        .position(|(y, _)| Arc::ptr_eq(&x.node, &y.node) && x.index == y.index);
                     at.unwrap_or(0) as Register
                 };
                 operands.push(register);
@@ -205,7 +207,13 @@ impl Recorder<'_> {
     /// A value of this node's stream and device over `storage`.
     fn value(&mut self, storage: Arc<Storage>, layout: Layout) -> Value {
         let encoder = self.scheduler.encoder(self.node.stream);
-        Value { storage, layout, device: encoder.device_id, written: encoder.now(), replicas: Mutex::default() }
+        Value {
+            storage,
+            layout,
+            device: encoder.device_id,
+            written: encoder.now(),
+            replicas: Mutex::default(),
+        }
     }
 
     /// The value of an input, on the device of this node, ordered before what is recorded next.
@@ -213,12 +221,18 @@ impl Recorder<'_> {
         if x.value().is_none() {
             if let Some(value) = x.as_constant() {
                 // A constant that meets an op with a kernel of its own: put it into memory for this use.
-                let program = { let mut p = Program::default(); let r = p.constant(value); p.outputs = vec![r]; p };
+                let program = {
+                    let mut p = Program::default();
+                    let r = p.constant(value);
+                    p.outputs = vec![r];
+                    p
+                };
                 let spec = x.spec().clone();
                 return Ok(Arc::new(self.run_pointwise(&program, &spec, &[], &[])?));
             }
         }
-        let value = x.value().ok_or_else(|| Error::new(ErrorKind::Device, self.name(), "an input has no value"))?;
+        let value =
+            x.value().ok_or_else(|| Error::new(ErrorKind::Device, self.name(), "an input has no value"))?;
         let device = self.device();
         if value.device == device {
             self.scheduler.order_after(self.node.stream, value.written)?;
@@ -247,7 +261,13 @@ impl Recorder<'_> {
     }
 
     /// Runs an elementwise program into a new block.
-    fn run_pointwise(&mut self, program: &Program, spec: &Spec, strides: &[Strides], values: &[Arc<Value>]) -> Result<Value> {
+    fn run_pointwise(
+        &mut self,
+        program: &Program,
+        spec: &Spec,
+        strides: &[Strides],
+        values: &[Arc<Value>],
+    ) -> Result<Value> {
         let (op, origin) = (self.name(), self.node.origin);
         let encoder = self.scheduler.encoder(self.node.stream);
         let storage = encoder.take(op, spec.bytes())?;
@@ -263,11 +283,18 @@ impl Recorder<'_> {
     /// A row-major copy of a value.
     fn contiguous(&mut self, value: &Arc<Value>, spec: &Spec) -> Result<Arc<Value>> {
         let strides = [value.layout.strides.clone()];
-        let copy = self.run_pointwise(&Program::copy(spec.dtype), spec, &strides, std::slice::from_ref(value))?;
+        let copy =
+            self.run_pointwise(&Program::copy(spec.dtype), spec, &strides, std::slice::from_ref(value))?;
         Ok(Arc::new(copy))
     }
 
-    fn pointwise(&mut self, program: &Program, strides: &[Strides], values: &[Arc<Value>], donor: Option<usize>) -> Result<()> {
+    fn pointwise(
+        &mut self,
+        program: &Program,
+        strides: &[Strides],
+        values: &[Arc<Value>],
+        donor: Option<usize>,
+    ) -> Result<()> {
         let outputs: SmallVec<[&Spec; 2]> = self.node.outputs.iter().map(|o| &o.spec).collect();
         if let ([spec], None) = (&outputs[..], donor) {
             let value = self.run_pointwise(program, spec, strides, values)?;
@@ -320,7 +347,8 @@ impl Recorder<'_> {
             values.push(self.value_of(x)?);
         }
         let operand = |x: &Array, v: &Value| Operand { spec: x.spec().clone(), layout: v.layout.clone() };
-        let mut operands: SmallVec<[Operand; 4]> = inputs.iter().zip(&values).map(|(x, v)| operand(x, v)).collect();
+        let mut operands: SmallVec<[Operand; 4]> =
+            inputs.iter().zip(&values).map(|(x, v)| operand(x, v)).collect();
         let outputs: SmallVec<[Spec; 1]> = self.node.outputs.iter().map(|o| o.spec.clone()).collect();
         let plan = |me: &mut Self, operands: &[Operand]| {
             let request = Request { inputs: operands, outputs: &outputs };
@@ -334,14 +362,26 @@ impl Recorder<'_> {
             }
             planned = plan(self, &operands)?;
             if !planned.contiguous.is_empty() {
-                return Err(Error::new(ErrorKind::Kernel, op.name(), "the kernel's plan asks for copies of copies"));
+                return Err(Error::new(
+                    ErrorKind::Kernel,
+                    op.name(),
+                    "the kernel's plan asks for copies of copies",
+                ));
             }
         }
         self.launch(op.name(), inputs, &values, &outputs, planned, donated)
     }
 
     /// Allocates what a plan needs, then binds and records it.
-    fn launch(&mut self, op: &'static str, inputs: &[Array], values: &[Arc<Value>], outputs: &[Spec], plan: Plan, donated: Option<usize>) -> Result<()> {
+    fn launch(
+        &mut self,
+        op: &'static str,
+        inputs: &[Array],
+        values: &[Arc<Value>],
+        outputs: &[Spec],
+        plan: Plan,
+        donated: Option<usize>,
+    ) -> Result<()> {
         let origin = self.node.origin;
         let mut storages: SmallVec<[(Arc<Storage>, Layout); 2]> = SmallVec::new();
         for (i, spec) in outputs.iter().enumerate() {
@@ -349,7 +389,8 @@ impl Recorder<'_> {
             storages.push(match in_place {
                 Some(k) => self.in_place(inputs, values, k, donated)?,
                 None => {
-                    let layout = plan.layouts.get(i).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape));
+                    let layout =
+                        plan.layouts.get(i).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape));
                     let encoder = self.scheduler.encoder(self.node.stream);
                     (Arc::new(encoder.take(op, spec.bytes())?), layout)
                 }
@@ -365,7 +406,9 @@ impl Recorder<'_> {
                     Argument::Input(i) => {
                         (&*values[i].storage, values[i].layout.offset * inputs[i].dtype().size(), *access)
                     }
-                    Argument::Output(i) => (&*storages[i].0, storages[i].1.offset * outputs[i].dtype.size(), *access),
+                    Argument::Output(i) => {
+                        (&*storages[i].0, storages[i].1.offset * outputs[i].dtype.size(), *access)
+                    }
                     Argument::Temporary(i) => (&temporaries[i], 0, *access),
                 })
                 .collect();
@@ -379,7 +422,13 @@ impl Recorder<'_> {
     }
 
     /// The memory that an op updates in place: that of its input if nobody else needs it, else a copy.
-    fn in_place(&mut self, inputs: &[Array], values: &[Arc<Value>], input: usize, donated: Option<usize>) -> Result<(Arc<Storage>, Layout)> {
+    fn in_place(
+        &mut self,
+        inputs: &[Array],
+        values: &[Arc<Value>],
+        input: usize,
+        donated: Option<usize>,
+    ) -> Result<(Arc<Storage>, Layout)> {
         let value = &values[input];
         let mine = value.device == self.device();
         let encoder = self.scheduler.encoder(self.node.stream);
@@ -391,7 +440,10 @@ impl Recorder<'_> {
     }
 }
 
-fn input_blocks<'a>(program: &Program, values: &'a [Arc<Value>]) -> SmallVec<[(&'a Storage, usize, Access); 6]> {
+fn input_blocks<'a>(
+    program: &Program,
+    values: &'a [Arc<Value>],
+) -> SmallVec<[(&'a Storage, usize, Access); 6]> {
     values
         .iter()
         .zip(&program.types)

@@ -47,7 +47,11 @@ impl Worklist {
                 let child = {
                     let graph = node.graph.lock();
                     let inputs: &[Array] = graph.as_ref().map_or(&[], |g| &g.inputs);
-                    let is_new = |x: &&Array| x.node.constant.is_none() && x.node.mark.load(Ordering::Relaxed) == 0 && !x.node.is_recorded();
+                    let is_new = |x: &&Array| {
+                        x.node.constant.is_none()
+                            && x.node.mark.load(Ordering::Relaxed) == 0
+                            && !x.node.is_recorded()
+                    };
                     let found = inputs[*next..].iter().position(|x| is_new(&x));
                     *next = found.map_or(inputs.len(), |i| *next + i + 1);
                     found.map(|_| inputs[*next - 1].node.clone())
@@ -84,7 +88,8 @@ impl Worklist {
         let decomposed = {
             let graph = node.graph.lock();
             let Some(graph) = graph.as_ref() else {
-                return Err(Error::new(ErrorKind::Device, "eval", "a node has neither a value nor a graph").at(node.origin));
+                return Err(Error::new(ErrorKind::Device, "eval", "a node has neither a value nor a graph")
+                    .at(node.origin));
             };
             match &graph.op {
                 Op::Primitive(op) if !op.0.is_view() => {
@@ -95,7 +100,11 @@ impl Worklist {
                         let parts = crate::stream::within(node.stream, || op.0.decompose(&graph.inputs));
                         let made = parts.unwrap_or_else(|| {
                             let device = &scheduler.device(node.stream).info().name;
-                            Err(Error::new(ErrorKind::Kernel, op.0.name(), format!("device {device} has no kernel for this op")))
+                            Err(Error::new(
+                                ErrorKind::Kernel,
+                                op.0.name(),
+                                format!("device {device} has no kernel for this op"),
+                            ))
                         });
                         Some(made.map_err(|e| e.at(node.origin))?)
                     }

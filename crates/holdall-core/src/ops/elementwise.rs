@@ -177,7 +177,9 @@ impl Array {
     #[track_caller]
     pub fn negative(&self) -> Result<Self> {
         if self.dtype() == Dtype::Bool {
-            return Err(Error::dtype("negative", "wanted numbers, got bool; use logical_not").at(Origin::caller()));
+            return Err(
+                Error::dtype("negative", "wanted numbers, got bool; use logical_not").at(Origin::caller())
+            );
         }
         Self::row(row::negative(), &[self])
     }
@@ -226,11 +228,16 @@ impl Array {
     #[track_caller]
     pub fn round(&self, decimals: i32) -> Result<Self> {
         if decimals == 0 {
-            return if self.dtype().is_inexact() { Self::row(row::round(), &[self]) } else { Ok(self.clone()) };
+            return if self.dtype().is_inexact() {
+                Self::row(row::round(), &[self])
+            } else {
+                Ok(self.clone())
+            };
         }
         let scale = 10f64.powi(decimals.abs());
         let float = self.astype(self.dtype().to_inexact());
-        let (up, down) = if decimals > 0 { (float.multiply(scale)?, scale) } else { (float.divide(scale)?, 1.0 / scale) };
+        let (up, down) =
+            if decimals > 0 { (float.multiply(scale)?, scale) } else { (float.divide(scale)?, 1.0 / scale) };
         Ok(Self::row(row::round(), &[&up])?.divide(down)?.astype(self.dtype()))
     }
 
@@ -252,12 +259,16 @@ impl Array {
     pub fn select(condition: &Self, a: impl Into<Operand>, b: impl Into<Operand>) -> Result<Self> {
         let (a, b) = (a.into(), b.into());
         let dtype = match (&a, &b) {
-            (Operand::Array(x), other) | (other, Operand::Array(x)) => other.dtype_beside(x.dtype()).promote(x.dtype()),
+            (Operand::Array(x), other) | (other, Operand::Array(x)) => {
+                other.dtype_beside(x.dtype()).promote(x.dtype())
+            }
             _ => a.default_dtype().promote(b.default_dtype()),
         };
         let of = |operand: &Operand| match operand {
             Operand::Array(x) => x.clone(),
-            number => Self::constant(number.scalar(dtype).unwrap_or_else(|| unreachable!("arrays are matched above"))),
+            number => Self::constant(
+                number.scalar(dtype).unwrap_or_else(|| unreachable!("arrays are matched above")),
+            ),
         };
         Self::row(row::select(), &[condition, &of(&a), &of(&b)])
     }

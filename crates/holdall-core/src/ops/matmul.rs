@@ -20,10 +20,16 @@ impl Primitive for Matmul {
         let fits = m >= 2 && n >= 2 && a.shape[m - 1] == b.shape[n - 2];
         let lead = if fits { broadcast(&a.shape[..m - 2], &b.shape[..n - 2]) } else { None };
         let Some(mut shape) = lead else {
-            return Err(Error::shape("matmul", format!("shapes {:?} and {:?} do not multiply", a.shape, b.shape)));
+            return Err(Error::shape(
+                "matmul",
+                format!("shapes {:?} and {:?} do not multiply", a.shape, b.shape),
+            ));
         };
         if !a.dtype.is_inexact() || a.dtype != b.dtype {
-            return Err(Error::dtype("matmul", format!("wanted one floating or complex type, got {} and {}", a.dtype, b.dtype)));
+            return Err(Error::dtype(
+                "matmul",
+                format!("wanted one floating or complex type, got {} and {}", a.dtype, b.dtype),
+            ));
         }
         shape.extend([a.shape[m - 2], b.shape[n - 1]]);
         Ok(std::iter::once(Spec { shape, dtype: a.dtype }).collect())
@@ -53,10 +59,15 @@ impl Array {
         let origin = Origin::caller();
         let dtype = self.dtype().promote(other.dtype());
         if !dtype.is_inexact() {
-            return Err(Error::dtype("matmul", format!("wanted floating or complex types, got {} and {}", self.dtype(), other.dtype())).at(origin));
+            return Err(Error::dtype(
+                "matmul",
+                format!("wanted floating or complex types, got {} and {}", self.dtype(), other.dtype()),
+            )
+            .at(origin));
         }
         if self.ndim() == 0 || other.ndim() == 0 {
-            return Err(Error::shape("matmul", "wanted at least one dimension on both sides, got a scalar").at(origin));
+            return Err(Error::shape("matmul", "wanted at least one dimension on both sides, got a scalar")
+                .at(origin));
         }
         let (mut a, mut b) = (self.to_dtype(dtype, origin), other.to_dtype(dtype, origin));
         if a.ndim() == 1 {

@@ -57,7 +57,10 @@ impl Primitive for Reduce {
         };
         if matches!(self.reduction, Reduction::Max | Reduction::Min) {
             if self.axes.iter().any(|a| x.shape[*a] == 0) {
-                return Err(Error::shape(self.name(), format!("there is no {} of no elements; shape is {:?}", self.name(), x.shape)));
+                return Err(Error::shape(
+                    self.name(),
+                    format!("there is no {} of no elements; shape is {:?}", self.name(), x.shape),
+                ));
             }
             if x.dtype == Dtype::Complex64 {
                 return Err(Error::dtype(self.name(), "wanted real numbers, got complex64"));
@@ -78,13 +81,26 @@ impl Primitive for Reduce {
         cotangent.broadcast_to(inputs[0].shape()).map(Some)
     }
 
-    fn jvp(&self, inputs: &[Array], outputs: &[Array], tangents: &[Option<Array>]) -> Result<Vec<Option<Array>>> {
+    fn jvp(
+        &self,
+        inputs: &[Array],
+        outputs: &[Array],
+        tangents: &[Option<Array>],
+    ) -> Result<Vec<Option<Array>>> {
         let Some(t) = &tangents[0] else { return Ok(vec![None]) };
         let weighted = self.weights(&inputs[0], &outputs[0])?.multiply(t)?;
-        Ok(vec![Some(Array::apply(Self { reduction: Reduction::Sum, axes: self.axes.clone() }, &[&weighted])?)])
+        Ok(vec![Some(Array::apply(
+            Self { reduction: Reduction::Sum, axes: self.axes.clone() },
+            &[&weighted],
+        )?)])
     }
 
-    fn vjp(&self, inputs: &[Array], outputs: &[Array], cotangents: &[Option<Array>]) -> Result<Vec<Option<Array>>> {
+    fn vjp(
+        &self,
+        inputs: &[Array],
+        outputs: &[Array],
+        cotangents: &[Option<Array>],
+    ) -> Result<Vec<Option<Array>>> {
         let Some(ct) = &cotangents[0] else { return Ok(vec![None]) };
         Ok(vec![Some(self.weights(&inputs[0], &outputs[0])?.multiply(ct)?)])
     }
@@ -166,7 +182,12 @@ impl Array {
         let x = self.astype(self.dtype().to_inexact());
         let total = x.sum(axes, keepdims)?;
         let n = self.size() as f64 / (total.size().max(1)) as f64;
-        let n = if self.size() == 0 { axes_indices("mean", axes, self.ndim())?.iter().map(|a| self.shape()[*a]).product::<usize>() as f64 } else { n };
+        let n = if self.size() == 0 {
+            axes_indices("mean", axes, self.ndim())?.iter().map(|a| self.shape()[*a]).product::<usize>()
+                as f64
+        } else {
+            n
+        };
         total.divide(n)
     }
 
@@ -192,11 +213,19 @@ impl Array {
             return Ok(self.clone());
         }
         let Some(lead) = self.ndim().checked_sub(shape.len()) else {
-            return Err(Error::shape("sum_to", format!("shape {shape:?} does not broadcast to {:?}", self.shape())));
+            return Err(Error::shape(
+                "sum_to",
+                format!("shape {shape:?} does not broadcast to {:?}", self.shape()),
+            ));
         };
-        let axes: SmallVec<[usize; 4]> =
-            (0..self.ndim()).filter(|i| *i < lead || (shape[*i - lead] == 1 && self.shape()[*i] != 1)).collect();
-        let summed = if axes.is_empty() { self.clone() } else { Self::apply(Reduce { reduction: Reduction::Sum, axes }, &[self])? };
+        let axes: SmallVec<[usize; 4]> = (0..self.ndim())
+            .filter(|i| *i < lead || (shape[*i - lead] == 1 && self.shape()[*i] != 1))
+            .collect();
+        let summed = if axes.is_empty() {
+            self.clone()
+        } else {
+            Self::apply(Reduce { reduction: Reduction::Sum, axes }, &[self])?
+        };
         summed.reshape_to(shape)?.cast_back(self.dtype())
     }
 

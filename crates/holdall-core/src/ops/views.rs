@@ -24,7 +24,10 @@ impl Primitive for Reshape {
     }
     fn infer(&self, inputs: &[&Spec]) -> Result<Specs> {
         if size_of(&self.shape) != inputs[0].size() {
-            return Err(Error::shape("reshape", format!("shape {:?} does not hold the elements of {:?}", self.shape, inputs[0].shape)));
+            return Err(Error::shape(
+                "reshape",
+                format!("shape {:?} does not hold the elements of {:?}", self.shape, inputs[0].shape),
+            ));
         }
         one(self.shape.clone(), inputs[0])
     }
@@ -60,7 +63,10 @@ impl Primitive for Transpose {
         true
     }
     fn view(&self, _: &Spec, layout: &Layout, _: &Spec) -> Option<Layout> {
-        Some(Layout { strides: self.axes.iter().map(|a| layout.strides[*a]).collect(), offset: layout.offset })
+        Some(Layout {
+            strides: self.axes.iter().map(|a| layout.strides[*a]).collect(),
+            offset: layout.offset,
+        })
     }
     fn derivative(&self) -> Derivative {
         Derivative::Multilinear
@@ -86,9 +92,13 @@ impl Primitive for BroadcastTo {
     fn infer(&self, inputs: &[&Spec]) -> Result<Specs> {
         let from = &inputs[0].shape;
         let lead = self.shape.len().checked_sub(from.len());
-        let fits = lead.is_some_and(|lead| from.iter().zip(&self.shape[lead..]).all(|(a, b)| a == b || *a == 1));
+        let fits =
+            lead.is_some_and(|lead| from.iter().zip(&self.shape[lead..]).all(|(a, b)| a == b || *a == 1));
         if !fits {
-            return Err(Error::shape("broadcast_to", format!("shape {from:?} does not broadcast to {:?}", self.shape)));
+            return Err(Error::shape(
+                "broadcast_to",
+                format!("shape {from:?} does not broadcast to {:?}", self.shape),
+            ));
         }
         one(self.shape.clone(), inputs[0])
     }
@@ -96,7 +106,10 @@ impl Primitive for BroadcastTo {
         true
     }
     fn view(&self, input: &Spec, layout: &Layout, output: &Spec) -> Option<Layout> {
-        Some(Layout { strides: broadcast_strides(&input.shape, &layout.strides, &output.shape), offset: layout.offset })
+        Some(Layout {
+            strides: broadcast_strides(&input.shape, &layout.strides, &output.shape),
+            offset: layout.offset,
+        })
     }
     fn derivative(&self) -> Derivative {
         Derivative::Multilinear
@@ -201,7 +214,11 @@ impl Array {
         } else {
             let sorted = axes_indices("transpose", Some(axes), self.ndim()).map_err(|e| e.at(origin))?;
             if sorted.len() != self.ndim() {
-                return Err(Error::argument("transpose", format!("axes {axes:?} do not name all of {} axes", self.ndim())).at(origin));
+                return Err(Error::argument(
+                    "transpose",
+                    format!("axes {axes:?} do not name all of {} axes", self.ndim()),
+                )
+                .at(origin));
             }
             axes.iter().map(|a| axis_index("transpose", *a, self.ndim())).collect::<Result<_>>()?
         };
@@ -226,7 +243,8 @@ impl Array {
     /// When an axis does not exist.
     #[track_caller]
     pub fn moveaxis(&self, source: i32, destination: i32) -> Result<Self> {
-        let (from, to) = (axis_index("moveaxis", source, self.ndim())?, axis_index("moveaxis", destination, self.ndim())?);
+        let (from, to) =
+            (axis_index("moveaxis", source, self.ndim())?, axis_index("moveaxis", destination, self.ndim())?);
         let mut axes: SmallVec<[usize; 4]> = (0..self.ndim()).filter(|a| *a != from).collect();
         axes.insert(to, from);
         Self::apply(Transpose { axes }, &[self])
@@ -253,7 +271,8 @@ impl Array {
         let n = self.ndim() + axes.len();
         let new = axes_indices("expand_dims", Some(axes), n)?;
         let mut old = self.shape().iter();
-        let shape: Dims = (0..n).map(|i| if new.contains(&i) { 1 } else { old.next().copied().unwrap_or(1) }).collect();
+        let shape: Dims =
+            (0..n).map(|i| if new.contains(&i) { 1 } else { old.next().copied().unwrap_or(1) }).collect();
         self.reshape_to(&shape)
     }
 
@@ -268,7 +287,11 @@ impl Array {
             None => (0..self.ndim()).filter(|i| self.shape()[*i] == 1).collect(),
         };
         if let Some(axis) = gone.iter().find(|i| self.shape()[**i] != 1) {
-            return Err(Error::shape("squeeze", format!("axis {axis} of shape {:?} is not of size 1", self.shape())).at(Origin::caller()));
+            return Err(Error::shape(
+                "squeeze",
+                format!("axis {axis} of shape {:?} is not of size 1", self.shape()),
+            )
+            .at(Origin::caller()));
         }
         let shape: Dims = (0..self.ndim()).filter(|i| !gone.contains(i)).map(|i| self.shape()[i]).collect();
         self.reshape_to(&shape)
@@ -283,9 +306,12 @@ impl Array {
         if self.ndim() == 0 {
             return self.reshape_to(&[1]);
         }
-        let (start, end) = (axis_index("flatten", start, self.ndim())?, axis_index("flatten", end, self.ndim())?);
+        let (start, end) =
+            (axis_index("flatten", start, self.ndim())?, axis_index("flatten", end, self.ndim())?);
         if start > end {
-            return Err(Error::argument("flatten", format!("axis {start} comes after {end}")).at(Origin::caller()));
+            return Err(
+                Error::argument("flatten", format!("axis {start} comes after {end}")).at(Origin::caller())
+            );
         }
         let mut shape: Dims = self.shape()[..start].into();
         shape.push(size_of(&self.shape()[start..=end]));

@@ -17,7 +17,9 @@ pub trait Logic: Clone {
 }
 
 /// What every element type can do. Integers wrap; for bool, `+` is or, `*` is and, `-` is exclusive or.
-pub trait Algebra: Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Neg<Output = Self> {
+pub trait Algebra:
+    Clone + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Neg<Output = Self>
+{
     /// Results of comparisons.
     type Bool: Logic;
     /// A literal of the type (and dialect, shape and device) of `self`.

@@ -13,9 +13,9 @@ pub use program::{Instruction, Program, Register, Step};
 pub use rows::{TABLE, row};
 pub use text::Text;
 
+use crate::Array;
 use crate::dtype::Dtype;
 use crate::error::{Error, Result};
-use crate::Array;
 
 /// What becomes of a tangent of one input: `(inputs, outputs, tangent, output, input)`. Nothing where it vanishes.
 pub type Derivative = Option<fn(&[Array], &[Array], &Array, usize, usize) -> Option<Array>>;

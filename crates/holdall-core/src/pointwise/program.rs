@@ -84,7 +84,13 @@ impl Program {
         self.push(Instruction::Row(row), dtype, operands, &[output; 2][..usize::from(row.outputs)])
     }
 
-    fn push(&mut self, instruction: Instruction, dtype: Dtype, x: &[Register], outputs: &[Dtype]) -> Register {
+    fn push(
+        &mut self,
+        instruction: Instruction,
+        dtype: Dtype,
+        x: &[Register],
+        outputs: &[Dtype],
+    ) -> Register {
         let output = self.types.len() as Register;
         let mut operands = [0; 3];
         operands[..x.len()].copy_from_slice(x);

@@ -58,17 +58,39 @@ macro_rules! indices {
 }
 
 macro_rules! class {
-    (float) => { Class::Float };
-    (real) => { Class::Real };
-    (arith) => { Class::Arith };
-    (ordered) => { Class::Ordered };
-    (equality) => { Class::Equality };
-    (comparison) => { Class::Comparison };
-    (logical) => { Class::Logical };
-    (bits) => { Class::Bits };
-    (part) => { Class::Part };
-    (complex) => { Class::Complex };
-    (select) => { Class::Select };
+    (float) => {
+        Class::Float
+    };
+    (real) => {
+        Class::Real
+    };
+    (arith) => {
+        Class::Arith
+    };
+    (ordered) => {
+        Class::Ordered
+    };
+    (equality) => {
+        Class::Equality
+    };
+    (comparison) => {
+        Class::Comparison
+    };
+    (logical) => {
+        Class::Logical
+    };
+    (bits) => {
+        Class::Bits
+    };
+    (part) => {
+        Class::Part
+    };
+    (complex) => {
+        Class::Complex
+    };
+    (select) => {
+        Class::Select
+    };
 }
 
 macro_rules! value {

@@ -139,11 +139,16 @@ mod tests {
     #[test]
     fn every_row_has_text() {
         for row in TABLE {
-            let operands: Vec<Text> = ["a", "b", "c"][..usize::from(row.arity)].iter().map(|x| Text::new(*x)).collect();
+            let operands: Vec<Text> =
+                ["a", "b", "c"][..usize::from(row.arity)].iter().map(|x| Text::new(*x)).collect();
             let out = (row.text)(&operands);
             assert_eq!(out.len(), usize::from(row.outputs), "{}", row.name);
             for o in &operands {
-                assert!(out.iter().any(|t| t.as_str().contains(o.as_str())), "{} ignores {o:?}: {out:?}", row.name);
+                assert!(
+                    out.iter().any(|t| t.as_str().contains(o.as_str())),
+                    "{} ignores {o:?}: {out:?}",
+                    row.name
+                );
             }
         }
     }

@@ -76,11 +76,11 @@ macro_rules! operators {
 
 operators! { B; Add add |a, b| Self(a.0 | b.0); Sub sub |a, b| Self(a.0 ^ b.0); Mul mul |a, b| Self(a.0 & b.0); }
 operators! { F32; Add add |a, b| Self(a.0 + b.0); Sub sub |a, b| Self(a.0 - b.0); Mul mul |a, b| Self(a.0 * b.0);
-    Div div |a, b| Self(a.0 / b.0); }
+Div div |a, b| Self(a.0 / b.0); }
 operators! { F64; Add add |a, b| Self(a.0 + b.0); Sub sub |a, b| Self(a.0 - b.0); Mul mul |a, b| Self(a.0 * b.0);
-    Div div |a, b| Self(a.0 / b.0); }
+Div div |a, b| Self(a.0 / b.0); }
 operators! { C32; Add add |a, b| Self(a.0 + b.0); Sub sub |a, b| Self(a.0 - b.0); Mul mul |a, b| Self(a.0 * b.0);
-    Div div |a, b| Self(a.0 / b.0); }
+Div div |a, b| Self(a.0 / b.0); }
 
 macro_rules! negations {
     ($($type:ty: |$x:ident| $value:expr;)*) => { $(

@@ -96,7 +96,7 @@ impl PointwiseKernel {
         let mut inputs = Vec::with_capacity(program.inputs);
         for (i, strides) in strides.into_iter().enumerate() {
             let dtype = program.types[i];
-            let contiguous = strides == holdall_core::contiguous_strides(&shape)[..];
+            let contiguous = strides[..] == holdall_core::contiguous_strides(&shape)[..];
             let load = match (contiguous, dtype.is_half()) {
                 _ if size == 1 && !dtype.is_half() => Load::Direct,
                 _ if strides.iter().all(|s| *s == 0) => Load::Splat(dtype.is_half().then(|| widen(dtype))),
@@ -139,7 +139,8 @@ impl PointwiseKernel {
                 let name = if let Instruction::Row(row) = step.instruction { row.name } else { "astype" };
                 Error::new(ErrorKind::Kernel, name, format!("the CPU has no kernel for {}", step.dtype))
             })?;
-            let count = if let Instruction::Row(row) = step.instruction { usize::from(row.outputs) } else { 1 };
+            let count =
+                if let Instruction::Row(row) = step.instruction { usize::from(row.outputs) } else { 1 };
             let mut outputs = [step.output; 2];
             for (k, out) in outputs.iter_mut().enumerate().take(count) {
                 *out = step.output + k as u16;
@@ -202,7 +203,10 @@ impl Buffers {
 }
 
 /// Joins axes that every input walks as one.
-fn collapse(shape: &[usize], strides: &[holdall_core::Strides]) -> (SmallVec<[usize; 4]>, Vec<SmallVec<[isize; 4]>>) {
+fn collapse(
+    shape: &[usize],
+    strides: &[holdall_core::Strides],
+) -> (SmallVec<[usize; 4]>, Vec<SmallVec<[isize; 4]>>) {
     let mut dims: SmallVec<[usize; 4]> = SmallVec::new();
     let mut out: Vec<SmallVec<[isize; 4]>> = vec![SmallVec::new(); strides.len()];
     for (axis, d) in shape.iter().enumerate() {
@@ -294,7 +298,9 @@ impl PointwiseKernel {
             unsafe {
                 match input.load {
                     Load::Direct | Load::Splat(_) => {}
-                    Load::Widen(widen) => widen(&[slice.as_ptr::<u8>().add(start * input.bytes).cast_const(); 3], &[to; 2], n),
+                    Load::Widen(widen) => {
+                        widen(&[slice.as_ptr::<u8>().add(start * input.bytes).cast_const(); 3], &[to; 2], n)
+                    }
                     Load::Gather(None) => self.gather(input, slice, start, n, to),
                     Load::Gather(Some(widen)) => {
                         self.gather(input, slice, start, n, spare);
@@ -396,9 +402,15 @@ unsafe fn splat(from: *const u8, size: usize, to: *mut u8, n: usize) {
     unsafe {
         match size {
             1 => std::slice::from_raw_parts_mut(to, n).fill(*from),
-            2 => std::slice::from_raw_parts_mut(to.cast::<u16>(), n).fill(from.cast::<u16>().read_unaligned()),
-            4 => std::slice::from_raw_parts_mut(to.cast::<u32>(), n).fill(from.cast::<u32>().read_unaligned()),
-            _ => std::slice::from_raw_parts_mut(to.cast::<u64>(), n).fill(from.cast::<u64>().read_unaligned()),
+            2 => {
+                std::slice::from_raw_parts_mut(to.cast::<u16>(), n).fill(from.cast::<u16>().read_unaligned())
+            }
+            4 => {
+                std::slice::from_raw_parts_mut(to.cast::<u32>(), n).fill(from.cast::<u32>().read_unaligned())
+            }
+            _ => {
+                std::slice::from_raw_parts_mut(to.cast::<u64>(), n).fill(from.cast::<u64>().read_unaligned())
+            }
         }
     }
 }

@@ -134,9 +134,15 @@ macro_rules! select_types {
 
 /// The loop for so many inputs and outputs.
 macro_rules! arity {
-    (($a:ident => $y:ident)) => { loop1 };
-    (($a:ident $b:ident => $y:ident)) => { loop2 };
-    (($a:ident $b:ident => $y0:ident $y1:ident)) => { loop2x2 };
+    (($a:ident => $y:ident)) => {
+        loop1
+    };
+    (($a:ident $b:ident => $y:ident)) => {
+        loop2
+    };
+    (($a:ident $b:ident => $y0:ident $y1:ident)) => {
+        loop2x2
+    };
 }
 
 #[inline(always)]
@@ -149,7 +155,12 @@ unsafe fn loop1<A: Copy, R: Copy>(x: &[*const u8; 3], y: &[*mut u8; 2], n: usize
 }
 
 #[inline(always)]
-unsafe fn loop2<A: Copy, R: Copy>(x: &[*const u8; 3], y: &[*mut u8; 2], n: usize, f: impl Fn(A, A) -> [R; 1]) {
+unsafe fn loop2<A: Copy, R: Copy>(
+    x: &[*const u8; 3],
+    y: &[*mut u8; 2],
+    n: usize,
+    f: impl Fn(A, A) -> [R; 1],
+) {
     // SAFETY: as in `loop1`.
     let (a, b, out) = unsafe { (from_ptr::<A>(x[0], n), from_ptr::<A>(x[1], n), from_ptr_mut::<R>(y[0], n)) };
     for i in 0..n {
@@ -169,7 +180,12 @@ unsafe fn loop2x2<A: Copy>(x: &[*const u8; 3], y: &[*mut u8; 2], n: usize, f: im
 }
 
 #[inline(always)]
-unsafe fn loop3<C: Copy, A: Copy>(x: &[*const u8; 3], y: &[*mut u8; 2], n: usize, f: impl Fn(C, A, A) -> [A; 1]) {
+unsafe fn loop3<C: Copy, A: Copy>(
+    x: &[*const u8; 3],
+    y: &[*mut u8; 2],
+    n: usize,
+    f: impl Fn(C, A, A) -> [A; 1],
+) {
     // SAFETY: as in `loop1`.
     let (c, a, b) = unsafe { (from_ptr::<C>(x[0], n), from_ptr::<A>(x[1], n), from_ptr::<A>(x[2], n)) };
     // SAFETY: as in `loop1`.
