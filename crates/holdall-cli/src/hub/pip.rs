@@ -6,10 +6,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::layout::disk_size;
+use crate::context::Context;
 use crate::env::redact_urls;
 use crate::error::{Error, Kind, Result};
 use crate::interrupt;
-use crate::ui::{Progress, Ui};
+use crate::ui::Progress;
 
 /// How pip may be called, best first.
 const PIPS: &[&[&str]] = &[&["python3", "-m", "pip"], &["pip"], &["python", "-m", "pip"]];
@@ -18,14 +19,14 @@ const PIPS: &[&[&str]] = &[&["python3", "-m", "pip"], &["pip"], &["python", "-m"
 ///
 /// # Errors
 /// [`Kind::Program`] when there is no pip or pip fails, with what it said; Ctrl-C.
-pub fn download(package: &str, version: &str, work: &Path, ui: &Ui) -> Result<PathBuf> {
+pub fn download(package: &str, version: &str, work: &Path, cx: &Context) -> Result<PathBuf> {
     let mut tried = Vec::new();
     for pip in PIPS {
         let name = pip.join(" ");
-        match run(pip, &format!("{package}=={version}"), work, ui)? {
+        match run(pip, &format!("{package}=={version}"), work, cx)? {
             Outcome::Wheel(wheel) => return Ok(wheel),
             Outcome::Missing => {
-                ui.detail(|| format!("{name} is not there"));
+                cx.ui.detail(|| format!("{name} is not there"));
                 tried.push(name);
             }
             Outcome::Failed(said) => {
@@ -48,7 +49,7 @@ enum Outcome {
     Failed(String),
 }
 
-fn run(pip: &[&str], requirement: &str, work: &Path, ui: &Ui) -> Result<Outcome> {
+fn run(pip: &[&str], requirement: &str, work: &Path, cx: &Context) -> Result<Outcome> {
     let wheels = work.join("wheel");
     let temporary = work.join("tmp");
     let log = work.join("log");
@@ -71,16 +72,19 @@ fn run(pip: &[&str], requirement: &str, work: &Path, ui: &Ui) -> Result<Outcome>
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(stderr);
-    ui.detail(|| format!("running {command:?}"));
+    if let Some(path) = cx.env.search_path() {
+        command.env("PATH", path);
+    }
+    cx.ui.detail(|| format!("running {command:?}"));
     let child = match command.spawn() {
         Ok(child) => child,
         // A program that cannot be run, for whatever reason, does not keep the next from being tried.
         Err(error) => {
-            ui.detail(|| format!("{}: {error}", pip[0]));
+            cx.ui.detail(|| format!("{}: {error}", pip[0]));
             return Ok(Outcome::Missing);
         }
     };
-    let progress = ui.progress(&format!("fetching {requirement} with {}", pip.join(" ")), None);
+    let progress = cx.ui.progress(&format!("fetching {requirement} with {}", pip.join(" ")), None);
     let status = wait(child, work, progress)?;
     if status.success() {
         return Ok(match wheel_in(&wheels) {

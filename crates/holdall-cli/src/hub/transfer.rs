@@ -45,13 +45,19 @@ pub fn fetch(client: &Client, job: &Job<'_>, ui: &Ui) -> Result<()> {
     if resumed {
         ui.detail(|| format!("continuing {} at {}", job.label, human_bytes(sink.written)));
     }
-    transfer(client, job, &mut sink, &mut progress, ui)?;
+    if let Err(error) = transfer(client, job, &mut sink, &mut progress, ui) {
+        sink.leave();
+        return Err(error);
+    }
     let mut outcome = sink.verify(job);
     if outcome.is_err() && resumed {
         // The part that was there may be of another version: once more, from the start.
         ui.detail(|| format!("{} does not check after being continued; fetching it anew", job.label));
         sink.reset()?;
-        transfer(client, job, &mut sink, &mut progress, ui)?;
+        if let Err(error) = transfer(client, job, &mut sink, &mut progress, ui) {
+            sink.leave();
+            return Err(error);
+        }
         outcome = sink.verify(job);
     }
     if let Err(error) = outcome {
@@ -208,6 +214,15 @@ impl<'a> Sink<'a> {
         self.hasher.update(bytes);
         self.written += bytes.len() as u64;
         Ok(())
+    }
+
+    /// An empty file is nothing to continue.
+    fn leave(self) {
+        let empty = self.written == 0;
+        drop(self.file);
+        if empty {
+            let _ = fs::remove_file(self.path);
+        }
     }
 
     fn verify(&self, job: &Job<'_>) -> Result<()> {
