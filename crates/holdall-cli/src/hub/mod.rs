@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub use fetch_alias::fetch as fetch_alias;
+pub use fetch_alias::{cached as cached_alias, fetch as fetch_alias};
 pub use reference::{Reference, RepoRef};
 
 use crate::context::Context;
