@@ -3,11 +3,23 @@
 //! Each structured op keeps its parameters, shape rule, derivative and decomposition in one file here; its kernels are
 //! in the backends.
 
+mod attention;
+mod conv;
 mod elementwise;
 mod matmul;
+mod norm;
+mod quantized;
 mod reduce;
+mod rope;
+mod softmax;
 mod views;
 
+pub use attention::{Attention, AttentionMask};
+pub use conv::Conv1d;
 pub use matmul::Matmul;
+pub use norm::{LayerNorm, RmsNorm};
+pub use quantized::{Dequantize, Packing, Quantize, QuantizedMatmul};
 pub use reduce::{Reduce, Reduction};
+pub use rope::{Rope, RopeOptions};
+pub use softmax::{LogSumExp, Softmax};
 pub use views::{BroadcastTo, Reshape, Slice, Transpose};
