@@ -109,35 +109,36 @@ fn shape(m: usize, k: usize, n: usize, bits: usize, group_size: usize, scales: F
     }
 }
 
-/// Seconds per product, the median and the best of several runs over all copies.
+/// Seconds per product, the median and the first decile of several runs over all copies.
 fn time(isa: Isa, shape: &MatmulShape, threads: usize, operands: &mut Operands, runs: usize) -> (f64, f64) {
     let kernel = QuantizedMatmul::with_isa(shape.clone(), threads, isa).expect("the shape is valid");
     let mut temporaries: Vec<Vec<u8>> = kernel.temporaries().iter().map(|bytes| vec![0; *bytes]).collect();
     let temporaries: Vec<Slice> =
         temporaries.iter_mut().map(|t| Slice::new(t.as_mut_ptr(), t.len())).collect();
     let copies = operands.weights.len();
-    let mut times: Vec<f64> = (0..runs)
-        .map(|_| {
-            let work: Vec<(&dyn Kernel, Vec<Slice>)> = (0..copies)
-                .map(|copy| (&kernel as &dyn Kernel, [memory(operands, copy), temporaries.clone()].concat()))
-                .collect();
-            let start = Instant::now();
-            // SAFETY: the operands have the sizes of the shape, and the vectors outlive the call.
-            unsafe { run_team(threads, &work) };
-            start.elapsed().as_secs_f64() / copies as f64
-        })
-        .collect();
+    let mut times = Vec::new();
+    for _ in 0..runs {
+        let work: Vec<(&dyn Kernel, Vec<Slice>)> = (0..copies)
+            .map(|copy| (&kernel as &dyn Kernel, [memory(operands, copy), temporaries.clone()].concat()))
+            .collect();
+        // SAFETY: the operands have the sizes of the shape, and the vectors outlive the call.
+        times.extend(unsafe { run_team(threads, &work) });
+    }
     times.sort_by(f64::total_cmp);
-    (times[runs / 2], times[0])
+    (times[times.len() / 2], times[times.len() / 10])
 }
 
 fn decode(isa: Isa, m: usize, k: usize, n: usize, bits: usize, group: usize, scales: Float) {
     let shape = shape(m, k, n, bits, group, scales);
     let bytes = n * k * bits / 8 + 2 * n * k / group * scales.bytes();
-    let mut operands = operands(&shape, (96 << 20) / bytes + 1);
+    let mut operands = operands(
+        &shape,
+        if std::env::args().any(|word| word == "warm") { 4 } else { (96 << 20) / bytes + 1 },
+    );
     print!("  m {m:2} k {k:5} n {n:5} bits {bits} group {group:3} {scales:?}:");
     for threads in [1, 2] {
-        let (median, best) = time(isa, &shape, threads, &mut operands, 15);
+        let runs = (500 / operands.weights.len()).max(15);
+        let (median, best) = time(isa, &shape, threads, &mut operands, runs);
         let rate = |t: f64| bytes as f64 / t / 1e9;
         print!(
             "  {threads} threads {:8.1} us {:5.1} GB/s (best {:5.1})",

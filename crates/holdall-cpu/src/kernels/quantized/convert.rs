@@ -1,7 +1,7 @@
 //! Rows of any float type to and from f32.
 
 use super::Float;
-use super::simd::{MAX_LANES, Simd};
+use super::simd::{MAX_LANES, Simd, Task};
 
 /// Elements `start .. start + len` of `from` as f32.
 ///
@@ -63,5 +63,48 @@ pub(super) unsafe fn narrow<S: Simd>(kind: Float, from: *const f32, to: *mut u8,
             store(rest.as_mut_ptr(), S::load_first(from.add(full), len - full));
             std::ptr::copy_nonoverlapping(rest.as_ptr(), to.add(full), len - full);
         }
+    }
+}
+
+/// Widens rows of scales and biases, dense in memory, to rows that are `stride` apart: a function of its own, since
+/// every decoding step begins with it.
+pub(super) struct WidenScales {
+    pub kind: Float,
+    pub from: [*const u8; 2],
+    pub start: usize,
+    pub rows: usize,
+    pub len: usize,
+    pub to: [*mut f32; 2],
+    pub stride: usize,
+}
+
+impl Task for WidenScales {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { kind, from, start, rows, len, to, stride } = self;
+        for (from, to) in from.into_iter().zip(to) {
+            for r in 0..rows {
+                // SAFETY: passed on to the caller.
+                unsafe { widen::<S>(kind, from, start + r * len, len, to.add(r * stride)) };
+            }
+        }
+    }
+}
+
+/// Widens one row.
+pub(super) struct WidenRow {
+    pub kind: Float,
+    pub from: *const u8,
+    pub start: usize,
+    pub len: usize,
+    pub to: *mut f32,
+}
+
+impl Task for WidenRow {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { kind, from, start, len, to } = self;
+        // SAFETY: passed on to the caller.
+        unsafe { widen::<S>(kind, from, start, len, to) };
     }
 }

@@ -7,9 +7,9 @@
 use std::ops::Range;
 
 use super::Float;
-use super::convert::{narrow, widen};
+use super::convert::{WidenScales, narrow, widen};
 use super::matmul::{Operands, Plan};
-use super::simd::{MAX_LANES, Simd, Task, deinterleave, per_lane};
+use super::simd::{MAX_LANES, Simd, Task, deinterleave, dispatch, per_lane};
 use crate::kernel::Scratch;
 
 /// The most rows of x that one pass takes.
@@ -179,11 +179,18 @@ unsafe fn step<S: Simd, const BITS: usize, const M: usize, const R: usize>(
     // SAFETY: passed on to the caller. Blocks that pass the end of a row read the row's own words only; their x is
     // zero, and so is the rest of the padded scales.
     unsafe {
-        for r in 0..R {
-            let at = r * room.groups_len;
-            widen::<S>(plan.scales, operands.scales, (n + r) * groups, groups, room.scales.add(at));
-            widen::<S>(plan.scales, operands.biases, (n + r) * groups, groups, room.biases.add(at));
-        }
+        dispatch(
+            S::ISA,
+            WidenScales {
+                kind: plan.scales,
+                from: [operands.scales, operands.biases],
+                start: n * groups,
+                rows: R,
+                len: groups,
+                to: [room.scales, room.biases],
+                stride: room.groups_len,
+            },
+        );
         let index = lane_groups::<S>(per_lane(BITS), group);
         let w = operands.w.add(n * row_words);
         let mut total = [[S::splat(0.0); M]; R];

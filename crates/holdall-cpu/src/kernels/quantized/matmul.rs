@@ -1,6 +1,10 @@
 //! The kernel: which way a product goes, how it is cut into items.
 
+use std::ops::Range;
+
+use super::convert::WidenRow;
 use super::decode::{self, Decode};
+use super::prefill::Prefill;
 use super::simd::{self, dispatch};
 use super::{Float, Unsupported, check, with_bits};
 use crate::isa::Isa;
@@ -81,9 +85,13 @@ pub struct QuantizedMatmul {
     batch: Vec<BatchAxis>,
     bits: usize,
     isa: Isa,
+    transpose: bool,
     /// Items of one product.
-    items: usize,
+    grid: Grid,
+    /// Whether weights are dequantized into panels.
+    prefill: bool,
     products: usize,
+    threads: usize,
     temporaries: Vec<usize>,
 }
 
@@ -106,9 +114,17 @@ impl QuantizedMatmul {
         let isa = Isa::available().into_iter().filter(|level| *level <= isa).max().unwrap_or(Isa::Portable);
         let products = batch.iter().map(|axis| axis.len).product();
         let plan = Plan { m, n, k, x_row, group: group_size, x, scales, out };
-        let items = decode_items(&plan, bits, threads);
-        let _ = simd::shape(isa);
-        Ok(Self { plan, batch, bits, isa, items, products, temporaries: Vec::new() })
+        let prefill = !transpose || m >= PREFILL_ROWS;
+        // Rows that lie a multiple of 4 KB apart fall into the same few lines of the cache.
+        let copied = prefill && (x != Float::F32 || x_row.is_multiple_of(1024));
+        let (_, _, vectors) = simd::shape(isa);
+        let grid = if prefill {
+            prefill_grid(&plan, if transpose { vectors * simd::shape(isa).0 } else { 384 }, threads)
+        } else {
+            Grid { columns: decode_items(&plan, bits, threads), grain: 4, rows: 1 }
+        };
+        let temporaries = if copied { vec![products * m * copied_row(k) * 4] } else { Vec::new() };
+        Ok(Self { plan, batch, bits, transpose, isa, grid, prefill, products, threads, temporaries })
     }
 
     /// # Safety
@@ -137,6 +153,37 @@ impl QuantizedMatmul {
     }
 }
 
+/// How the columns and rows of an output are cut into items.
+#[derive(Clone, Copy, Debug)]
+struct Grid {
+    columns: usize,
+    /// Columns are cut at multiples of it.
+    grain: usize,
+    rows: usize,
+}
+
+/// From how many rows of x on dequantized panels are faster.
+const PREFILL_ROWS: usize = 9;
+
+/// Rows of x per item, at most: what is read for each panel should stay in the second cache.
+const MOST_ROWS: usize = 512;
+
+/// Floats of a row of the copy of x: never a multiple of 4 KB.
+fn copied_row(k: usize) -> usize {
+    if k.is_multiple_of(1024) { k + 16 } else { k }
+}
+
+/// Cuts into panels of `grain` columns, several to an item as long as there are enough items for the team.
+fn prefill_grid(plan: &Plan, grain: usize, threads: usize) -> Grid {
+    let panels = plan.n.div_ceil(grain).max(1);
+    let mut rows = plan.m.div_ceil(MOST_ROWS).max(1);
+    while panels * rows < 2 * threads && threads > 1 && plan.m / rows >= 64 {
+        rows *= 2;
+    }
+    let columns = panels.min((4 * threads).div_ceil(rows).max(panels.div_ceil(8)));
+    Grid { columns, grain, rows }
+}
+
 /// Items of a product that is read once: enough to balance, none below some 2 µs of reading.
 fn decode_items(plan: &Plan, bits: usize, threads: usize) -> usize {
     let bytes = plan.n * plan.k * bits / 8;
@@ -144,29 +191,106 @@ fn decode_items(plan: &Plan, bits: usize, threads: usize) -> usize {
 }
 
 impl Kernel for QuantizedMatmul {
-    fn items(&self, _: usize) -> usize {
-        self.items * self.products
+    fn phases(&self) -> usize {
+        1 + self.temporaries.len()
+    }
+
+    fn items(&self, phase: usize) -> usize {
+        if phase + 1 < self.phases() {
+            self.copy_items()
+        } else {
+            self.grid.columns * self.grid.rows * self.products
+        }
     }
 
     fn temporaries(&self) -> &[usize] {
         &self.temporaries
     }
 
-    unsafe fn run(&self, _: usize, item: usize, memory: &[Slice], scratch: &mut Scratch) {
+    unsafe fn run(&self, phase: usize, item: usize, memory: &[Slice], scratch: &mut Scratch) {
+        let per_product = self.grid.columns * self.grid.rows;
         // SAFETY: passed on to the caller; the level was checked when the kernel was made.
         unsafe {
-            let operands = self.operands(item / self.items, memory);
-            let columns = span(self.plan.n, 4, item % self.items, self.items);
-            let mut at = 0;
-            while at < self.plan.m {
-                let m = (self.plan.m - at).min(decode::MAX_ROWS);
-                let plan = &Plan { m, ..self.plan.clone() };
+            if phase + 1 < self.phases() {
+                self.copy(item, memory);
+                return;
+            }
+            let product = item / per_product;
+            let operands = self.operands(product, memory);
+            let item = item % per_product;
+            let columns = span(self.plan.n, self.grid.grain, item % self.grid.columns, self.grid.columns);
+            if self.prefill {
+                let rows = span(self.plan.m, 8, item / self.grid.columns, self.grid.rows);
+                self.prefill(product, rows, columns, operands, memory, scratch);
+            } else {
+                self.decode(columns, operands, scratch);
+            }
+        }
+    }
+}
+
+impl QuantizedMatmul {
+    /// Items of the phase that copies x.
+    fn copy_items(&self) -> usize {
+        let rows = self.products * self.plan.m;
+        (rows * self.plan.k / (16 << 10)).clamp(1, 4 * self.threads).min(rows.max(1))
+    }
+
+    /// # Safety
+    /// As [`Kernel::run`].
+    unsafe fn copy(&self, item: usize, memory: &[Slice]) {
+        let Plan { m, k, .. } = self.plan;
+        for row in span(self.products * m, 1, item, self.copy_items()) {
+            // SAFETY: x has the row, the temporary room for it.
+            unsafe {
+                let operands = self.operands(row / m, memory);
+                let to = memory[5].as_ptr::<f32>().add(row * copied_row(k));
+                let start = row % m * self.plan.x_row;
+                dispatch(self.isa, WidenRow { kind: self.plan.x, from: operands.x, start, len: k, to });
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Kernel::run`].
+    unsafe fn prefill(
+        &self,
+        product: usize,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        operands: Operands,
+        memory: &[Slice],
+        scratch: &mut Scratch,
+    ) {
+        let plan = &self.plan;
+        let (x, x_row) = if self.temporaries.is_empty() {
+            (operands.x.cast(), plan.x_row)
+        } else {
+            let x_row = copied_row(plan.k);
+            // SAFETY: the temporary holds all rows.
+            (unsafe { memory[5].as_ptr::<f32>().add(product * plan.m * x_row) }.cast_const(), x_row)
+        };
+        let (bits, transpose) = (self.bits, self.transpose);
+        let task = Prefill { plan, x, x_row, operands, bits, transpose, rows, columns, scratch };
+        // SAFETY: passed on to the caller.
+        unsafe { dispatch(self.isa, task) };
+    }
+
+    /// # Safety
+    /// As [`Kernel::run`].
+    unsafe fn decode(&self, columns: Range<usize>, operands: Operands, scratch: &mut Scratch) {
+        let mut at = 0;
+        while at < self.plan.m {
+            let m = (self.plan.m - at).min(decode::MAX_ROWS);
+            let plan = &Plan { m, ..self.plan.clone() };
+            let columns = columns.clone();
+            // SAFETY: passed on to the caller; the rows are x's and y's.
+            unsafe {
                 let operands = Operands {
                     x: operands.x.add(at * plan.x_row * plan.x.bytes()),
                     out: operands.out.add(at * plan.n * plan.out.bytes()),
                     ..operands
                 };
-                let columns = columns.clone();
                 macro_rules! decode {
                     ($m:literal) => {
                         with_bits!(self.bits, BITS => dispatch(
@@ -178,13 +302,11 @@ impl Kernel for QuantizedMatmul {
                 match m {
                     1 => decode!(1),
                     2 => decode!(2),
-                    3 => decode!(3),
-                    4 => decode!(4),
-                    5 | 6 => decode!(6),
+                    3 | 4 => decode!(4),
                     _ => decode!(8),
                 }
-                at += m;
             }
+            at += m;
         }
     }
 }

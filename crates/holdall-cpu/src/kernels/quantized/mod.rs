@@ -9,6 +9,8 @@
 mod convert;
 mod decode;
 mod matmul;
+mod panel;
+mod prefill;
 mod simd;
 pub mod testing;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crate::kernel::{Kernel, Scratch, Slice};
 
@@ -19,18 +20,23 @@ pub unsafe fn run_serial(kernel: &dyn Kernel, memory: &[Slice], scratch: &mut Sc
 }
 
 /// Runs kernels one after another, each with its own memory, on `threads` threads that claim items; the threads wait
-/// for each other after every phase.
+/// for each other after every phase. Gives the seconds that each kernel took, from the first
+/// thread's leaving the one before to the first thread's leaving it.
 ///
 /// # Safety
 /// As [`Kernel::run`], for all items of all kernels.
-pub unsafe fn run_team(threads: usize, work: &[(&dyn Kernel, Vec<Slice>)]) {
+pub unsafe fn run_team(threads: usize, work: &[(&dyn Kernel, Vec<Slice>)]) -> Vec<f64> {
     let phases: usize = work.iter().map(|(kernel, _)| kernel.phases()).sum();
     let counters: Vec<AtomicUsize> = (0..phases).map(|_| AtomicUsize::new(0)).collect();
     let gate = Gate::new(threads);
     let start = Barrier::new(threads);
+    let origin = Instant::now();
     let member = || {
         let mut scratch = Scratch::default();
+        // When this thread left the start, and each kernel.
+        let mut times = Vec::with_capacity(work.len() + 1);
         start.wait();
+        times.push(origin.elapsed().as_secs_f64());
         let mut phases = counters.iter().enumerate();
         for (kernel, memory) in work {
             for (phase, (number, next)) in (0..kernel.phases()).zip(&mut phases) {
@@ -45,14 +51,17 @@ pub unsafe fn run_team(threads: usize, work: &[(&dyn Kernel, Vec<Slice>)]) {
                 }
                 gate.wait(number + 1);
             }
+            times.push(origin.elapsed().as_secs_f64());
         }
+        times
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(member);
-        }
-        member();
+    let times: Vec<Vec<f64>> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(member)).collect();
+        let mine = member();
+        others.into_iter().filter_map(|other| other.join().ok()).chain([mine]).collect()
     });
+    let first = |i: usize| times.iter().map(|times| times[i]).fold(f64::INFINITY, f64::min);
+    (0..work.len()).map(|i| first(i + 1) - first(i)).collect()
 }
 
 /// A barrier that spins, since phases are a few microseconds apart.

@@ -157,7 +157,7 @@ fn products_match_sums_in_double_precision() {
     for isa in Isa::available() {
         for bits in [2, 3, 4, 5, 6, 8] {
             for group_size in [32, 64, 128] {
-                for transpose in [true] {
+                for transpose in [true, false] {
                     for m in [1, 2, 5, 17, 64] {
                         let (x, scales) = floats[seed as usize % 4];
                         // Rows of w that end within a block, sides that no tile divides.

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Simd, Task};
+use crate::isa::Isa;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;
@@ -11,6 +12,7 @@ pub(crate) struct Avx2;
 ///
 /// # Safety
 /// The machine has it; the task's own conditions hold.
+#[inline(never)]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) unsafe fn call<T: Task>(task: T) {
     // SAFETY: passed on to the caller.
@@ -68,6 +70,7 @@ macro_rules! ops {
 }
 
 impl Simd for Avx2 {
+    const ISA: Isa = Isa::Avx2;
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 2;

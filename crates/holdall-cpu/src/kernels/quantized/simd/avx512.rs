@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::{Simd, Task};
+use crate::isa::Isa;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512;
@@ -11,6 +12,7 @@ pub(crate) struct Avx512;
 ///
 /// # Safety
 /// The machine has it; the task's own conditions hold.
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 pub(super) unsafe fn call<T: Task>(task: T) {
     // SAFETY: passed on to the caller.
@@ -106,6 +108,7 @@ macro_rules! ops {
 }
 
 impl Simd for Avx512 {
+    const ISA: Isa = Isa::Avx512;
     const LANES: usize = 16;
     const TILE_ROWS: usize = 8;
     const TILE_VECTORS: usize = 3;

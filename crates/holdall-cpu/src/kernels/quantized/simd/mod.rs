@@ -30,6 +30,8 @@ pub(super) const MAX_LANES: usize = 16;
 /// Every method needs the machine to have the level's instructions, and pointers valid for the elements it names
 /// (no alignment is needed). Only [`dispatch`] names levels.
 pub(super) trait Simd: Copy + 'static {
+    /// The level.
+    const ISA: Isa;
     /// Lanes of a vector, a power of two.
     const LANES: usize;
     /// Rows of the register tile of the matrix product.
@@ -111,7 +113,7 @@ pub(super) unsafe fn dispatch<T: Task>(isa: Isa, task: T) {
             Isa::Avx512 => avx512::call(task),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => avx2::call(task),
-            _ => task.run::<portable::Portable>(),
+            _ => portable::call(task),
         }
     }
 }

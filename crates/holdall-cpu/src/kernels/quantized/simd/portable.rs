@@ -2,10 +2,21 @@
 
 use half::{bf16, f16};
 
-use super::{Simd, per_lane};
+use super::{Simd, Task, per_lane};
+use crate::isa::Isa;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
+
+/// Runs a task compiled for this level.
+///
+/// # Safety
+/// The task's own conditions hold.
+#[inline(never)]
+pub(super) unsafe fn call<T: Task>(task: T) {
+    // SAFETY: passed on to the caller.
+    unsafe { task.run::<Portable>() }
+}
 
 type F = [f32; 8];
 type U = [u32; 8];
@@ -26,6 +37,7 @@ fn map(f: impl Fn(usize) -> f32) -> F {
 }
 
 impl Simd for Portable {
+    const ISA: Isa = Isa::Portable;
     const LANES: usize = 8;
     const TILE_ROWS: usize = 4;
     const TILE_VECTORS: usize = if cfg!(target_arch = "aarch64") { 2 } else { 1 };
