@@ -66,27 +66,21 @@ pub(super) unsafe fn narrow<S: Simd>(kind: Float, from: *const f32, to: *mut u8,
     }
 }
 
-/// Widens rows of scales and biases, dense in memory, to rows that are `stride` apart: a function of its own, since
-/// every decoding step begins with it.
+/// Widens scales and biases.
 pub(super) struct WidenScales {
     pub kind: Float,
     pub from: [*const u8; 2],
     pub start: usize,
-    pub rows: usize,
     pub len: usize,
     pub to: [*mut f32; 2],
-    pub stride: usize,
 }
 
 impl Task for WidenScales {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { kind, from, start, rows, len, to, stride } = self;
-        for (from, to) in from.into_iter().zip(to) {
-            for r in 0..rows {
-                // SAFETY: passed on to the caller.
-                unsafe { widen::<S>(kind, from, start + r * len, len, to.add(r * stride)) };
-            }
+        for (from, to) in self.from.into_iter().zip(self.to) {
+            // SAFETY: passed on to the caller.
+            unsafe { widen::<S>(self.kind, from, self.start, self.len, to) };
         }
     }
 }

@@ -15,8 +15,11 @@ use crate::kernel::Scratch;
 /// The most rows of x that one pass takes.
 pub(super) const MAX_ROWS: usize = 8;
 
-/// How far ahead weights are asked for, in bytes.
-const AHEAD: usize = 2048;
+/// How far ahead weights are asked for, at least, in bytes.
+const AHEAD: usize = 4096;
+
+/// Scales, and biases, that are widened at once: few enough to stay in the nearest cache.
+const WIDENED: usize = 1024;
 
 /// Columns `columns` of all rows of the output. `M` is the number of rows of x, or one more.
 pub(super) struct Decode<'a, const BITS: usize, const M: usize> {
@@ -33,10 +36,10 @@ struct Room {
     x_len: usize,
     /// Per row of x, the sum of each group, padded with zeros to whole vectors.
     sums: *mut f32,
-    /// Per row of w of a step, scales and biases as f32; `groups_len` apart.
+    sums_len: usize,
+    /// Scales and biases of some rows of w as f32.
     scales: *mut f32,
     biases: *mut f32,
-    groups_len: usize,
 }
 
 /// Rows of w in one step: as many as the registers hold.
@@ -57,49 +60,49 @@ impl<const BITS: usize, const M: usize> Task for Decode<'_, BITS, M> {
         let Self { plan, operands, columns, scratch } = self;
         let block = S::LANES * per_lane(BITS);
         let x_len = plan.k.next_multiple_of(block);
-        // A step reads a whole vector of scales from each block on.
-        let groups_len = (plan.k / plan.group).next_multiple_of(MAX_LANES) + MAX_LANES;
+        let groups = plan.k / plan.group;
+        let sums_len = groups.next_multiple_of(MAX_LANES);
+        let step_rows = step_rows(S::LANES, M);
+        let chunk = (WIDENED / groups.max(1) / step_rows).clamp(1, 8) * step_rows;
+        // A whole vector of scales is read from each block on.
+        let scales_len = chunk * groups + MAX_LANES;
         let (row_out, y_len) =
             if plan.out == Float::F32 { (plan.n, 0) } else { (columns.len(), columns.len()) };
-        let room = scratch.get::<f32>(M * (x_len + groups_len + y_len) + 2 * 4 * groups_len);
+        let room = scratch.get::<f32>(M * (x_len + sums_len + y_len) + 2 * scales_len);
         let base = room.as_mut_ptr();
         // SAFETY: the parts lie one after another in `room`; the operands are the caller's.
         unsafe {
-            let room = Room {
-                x: base,
-                x_len,
-                sums: base.add(M * x_len),
-                scales: base.add(M * (x_len + groups_len)),
-                biases: base.add(M * (x_len + groups_len) + 4 * groups_len),
-                groups_len,
-            };
-            let rounded = base.add(M * (x_len + groups_len) + 8 * groups_len);
+            let sums = base.add(M * x_len);
+            let scales = sums.add(M * sums_len);
+            let biases = scales.add(scales_len);
+            let rounded = biases.add(scales_len);
+            let room = Room { x: base, x_len, sums, sums_len, scales, biases };
             prepare::<S, BITS, M>(plan, &operands, &room);
+            // What pads the scales is multiplied by zero, so that it must be finite.
+            std::ptr::write_bytes(scales, 0, 2 * scales_len);
             let y = if y_len == 0 { operands.out.cast::<f32>().add(columns.start) } else { rounded };
-            let mut n = columns.start;
-            macro_rules! steps {
-                ($r:literal) => {
-                    if step_rows(S::LANES, M) == $r {
-                        while n + $r <= columns.end {
-                            step::<S, BITS, M, $r>(
-                                plan,
-                                &operands,
-                                &room,
-                                n,
-                                y.add(n - columns.start),
-                                row_out,
-                            );
+            for start in columns.clone().step_by(chunk) {
+                let end = columns.end.min(start + chunk);
+                let (from, to) = ([operands.scales, operands.biases], [scales, biases]);
+                let (start_, len) = (start * groups, (end - start) * groups);
+                dispatch(S::ISA, WidenScales { kind: plan.scales, from, start: start_, len, to });
+                let mut n = start;
+                macro_rules! steps {
+                    ($r:literal) => {
+                        while n + $r <= end {
+                            let y = y.add(n - columns.start);
+                            step::<S, BITS, M, $r>(plan, &operands, &room, n, n - start, y, row_out);
                             n += $r;
                         }
-                    }
-                };
-            }
-            steps!(4);
-            steps!(3);
-            steps!(2);
-            while n < columns.end {
-                step::<S, BITS, M, 1>(plan, &operands, &room, n, y.add(n - columns.start), row_out);
-                n += 1;
+                    };
+                }
+                match step_rows {
+                    4 => steps!(4),
+                    3 => steps!(3),
+                    2 => steps!(2),
+                    _ => {}
+                }
+                steps!(1);
             }
             for m in 0..if y_len == 0 { 0 } else { plan.m } {
                 narrow::<S>(
@@ -122,13 +125,13 @@ impl<const BITS: usize, const M: usize> Task for Decode<'_, BITS, M> {
 unsafe fn prepare<S: Simd, const BITS: usize, const M: usize>(plan: &Plan, operands: &Operands, room: &Room) {
     let block = S::LANES * per_lane(BITS);
     let groups = plan.k / plan.group;
-    // SAFETY: passed on to the caller; the scales' room is free until the first step and holds no less than a group.
+    // SAFETY: passed on to the caller.
     unsafe {
         for m in 0..M {
-            let (x, sums) = (room.x.add(m * room.x_len), room.sums.add(m * room.groups_len));
+            let (x, sums) = (room.x.add(m * room.x_len), room.sums.add(m * room.sums_len));
             if m >= plan.m {
                 std::ptr::write_bytes(x, 0, room.x_len);
-                std::ptr::write_bytes(sums, 0, room.groups_len);
+                std::ptr::write_bytes(sums, 0, room.sums_len);
                 continue;
             }
             // In natural order first, then in place block by block.
@@ -141,7 +144,7 @@ unsafe fn prepare<S: Simd, const BITS: usize, const M: usize>(plan: &Plan, opera
                 }
                 *sums.add(g) = S::sum(sum);
             }
-            std::ptr::write_bytes(sums.add(groups), 0, room.groups_len - groups);
+            std::ptr::write_bytes(sums.add(groups), 0, room.sums_len - groups);
             for b in (0..room.x_len).step_by(block) {
                 let mut v = [S::splat(0.0); MAX_LANES];
                 for (i, v) in v.iter_mut().enumerate().take(per_lane(BITS)) {
@@ -153,12 +156,11 @@ unsafe fn prepare<S: Simd, const BITS: usize, const M: usize>(plan: &Plan, opera
                 }
             }
         }
-        // What pads the scales must be finite, since it is multiplied by zero.
-        std::ptr::write_bytes(room.scales, 0, 8 * room.groups_len);
     }
 }
 
-/// Products of `R` rows of w from `n` on with `M` rows of x, to `y[m * row_out + r]`.
+/// Products of `R` rows of w from `n` on, whose scales are widened from row `widened` on, with `M` rows of x, to
+/// `y[m * row_out + r]`.
 ///
 /// # Safety
 /// As [`Simd`]; the rows exist, the room is prepared, y has room for the rows.
@@ -168,6 +170,7 @@ unsafe fn step<S: Simd, const BITS: usize, const M: usize, const R: usize>(
     operands: &Operands,
     room: &Room,
     n: usize,
+    widened: usize,
     y: *mut f32,
     row_out: usize,
 ) {
@@ -179,33 +182,26 @@ unsafe fn step<S: Simd, const BITS: usize, const M: usize, const R: usize>(
     // SAFETY: passed on to the caller. Blocks that pass the end of a row read the row's own words only; their x is
     // zero, and so is the rest of the padded scales.
     unsafe {
-        dispatch(
-            S::ISA,
-            WidenScales {
-                kind: plan.scales,
-                from: [operands.scales, operands.biases],
-                start: n * groups,
-                rows: R,
-                len: groups,
-                to: [room.scales, room.biases],
-                stride: room.groups_len,
-            },
-        );
+        let scales = room.scales.add(widened * groups);
+        let biases = room.biases.add(widened * groups);
         let index = lane_groups::<S>(per_lane(BITS), group);
         let w = operands.w.add(n * row_words);
+        // Rows of a step are read side by side: what comes next lies whole steps ahead.
+        let step_bytes = (R * row_words * 4).max(1);
+        let ahead = AHEAD.div_ceil(step_bytes) * step_bytes;
         let mut total = [[S::splat(0.0); M]; R];
         macro_rules! one {
-            ($b:expr, $words:expr) => {{
+            ($b:expr, $words:expr, $scales:ident $(, $groups:expr)?) => {{
                 let (b, words) = ($b, $words);
                 let x = room.x.add(b * block);
                 let mut codes = [S::as_bits(S::splat(0.0)); R];
-                let mut scales = [S::splat(0.0); R];
+                let mut lane_scales = [S::splat(0.0); R];
                 for r in 0..R {
                     let p = w.add(r * row_words + b * block_words);
-                    S::prefetch(p.cast::<u8>().wrapping_add(AHEAD));
+                    S::prefetch(p.cast::<u8>().wrapping_add(ahead));
                     codes[r] = S::spread::<BITS>(S::words(p, words));
-                    scales[r] =
-                        S::pick(S::load(room.scales.add(r * room.groups_len + b * block / group)), index);
+                    let group_scales = S::$scales(scales.add(r * groups + b * block / group) $(, $groups)?);
+                    lane_scales[r] = S::pick(group_scales, index);
                 }
                 let mut sum = [[S::splat(0.0); M]; R];
                 for j in 0..per_lane(BITS) {
@@ -218,28 +214,36 @@ unsafe fn step<S: Simd, const BITS: usize, const M: usize, const R: usize>(
                 }
                 for r in 0..R {
                     for m in 0..M {
-                        total[r][m] = S::fma(sum[r][m], scales[r], total[r][m]);
+                        total[r][m] = S::fma(sum[r][m], lane_scales[r], total[r][m]);
                     }
                 }
             }};
         }
         for b in 0..k / block {
-            one!(b, block_words);
+            one!(b, block_words, load);
         }
         if !k.is_multiple_of(block) {
-            one!(k / block, k % block * BITS / 32);
+            let b = k / block;
+            // The next row's scales lie behind this one's: they may be infinite.
+            one!(b, k % block * BITS / 32, load_first, (groups - b * block / group).min(S::LANES));
         }
         for g in (0..groups).step_by(S::LANES) {
+            let len = S::LANES.min(groups - g);
             for r in 0..R {
-                let bias = S::load(room.biases.add(r * room.groups_len + g));
+                let bias = S::load_first(biases.add(r * groups + g), len);
                 for m in 0..M {
-                    total[r][m] = S::fma(bias, S::load(room.sums.add(m * room.groups_len + g)), total[r][m]);
+                    total[r][m] = S::fma(bias, S::load(room.sums.add(m * room.sums_len + g)), total[r][m]);
                 }
             }
         }
-        for r in 0..R {
-            for m in 0..M.min(plan.m) {
-                *y.add(m * row_out + r) = S::sum(total[r][m]);
+        for m in 0..M.min(plan.m) {
+            if R == 4 {
+                let sums = S::sum4([total[0][m], total[1 % R][m], total[2 % R][m], total[3 % R][m]]);
+                y.add(m * row_out).cast::<[f32; 4]>().write_unaligned(sums);
+            } else {
+                for r in 0..R {
+                    *y.add(m * row_out + r) = S::sum(total[r][m]);
+                }
             }
         }
     }

@@ -61,6 +61,12 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn add(a: Self::F, b: Self::F) -> Self::F;
     /// The sum of all lanes.
     unsafe fn sum(v: Self::F) -> f32;
+    /// The sums of all lanes of four vectors.
+    #[inline(always)]
+    unsafe fn sum4(v: [Self::F; 4]) -> [f32; 4] {
+        // SAFETY: passed on to the caller.
+        v.map(|v| unsafe { Self::sum(v) })
+    }
     /// The even and the odd elements of `a` followed by `b`.
     unsafe fn unzip(a: Self::F, b: Self::F) -> (Self::F, Self::F);
     /// `a[0], b[0], a[1], b[1], ...`.
