@@ -1,5 +1,6 @@
 //! Kernels by family: plain parameters and slices of memory, no arrays.
 
+pub mod attention;
 pub mod dense;
 pub mod float;
 pub mod math;
