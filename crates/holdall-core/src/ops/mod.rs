@@ -6,6 +6,7 @@
 mod attention;
 mod conv;
 mod elementwise;
+mod load;
 mod matmul;
 mod norm;
 mod quantized;
@@ -16,6 +17,7 @@ mod views;
 
 pub use attention::{Attention, AttentionMask};
 pub use conv::Conv1d;
+pub use load::{Load, Source};
 pub use matmul::Matmul;
 pub use norm::{LayerNorm, RmsNorm};
 pub use quantized::{Dequantize, Packing, Quantize, QuantizedMatmul};

@@ -1,6 +1,7 @@
 //! Which kernel runs which op: one file a family, each with a `register`.
 
 mod dense;
+mod load;
 mod quantized;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::stream::CpuLaunch;
 pub(crate) fn kernels(threads: usize) -> Kernels {
     let mut kernels = Kernels::default();
     dense::register(&mut kernels);
+    load::register(&mut kernels);
     quantized::register(&mut kernels, threads);
     kernels
 }
