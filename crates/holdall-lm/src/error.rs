@@ -13,6 +13,10 @@ pub enum ErrorKind {
     ChatTemplate,
     /// A file of a model is missing, unreadable, or not what its name promises.
     ModelFiles,
+    /// A parameter out of its range.
+    Argument,
+    /// Computing failed: a device, memory, a file read late.
+    Compute,
     /// Well-formed input that needs something which this crate does not have.
     Unsupported,
 }
@@ -64,5 +68,11 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<holdall::Error> for Error {
+    fn from(e: holdall::Error) -> Self {
+        Self::new(ErrorKind::Compute, e.to_string()).with_source(e)
     }
 }
