@@ -26,8 +26,12 @@ static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// When the system refuses, or another handler is there.
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
-        REQUESTED.store(true, Ordering::SeqCst);
+        let before = REQUESTED.swap(true, Ordering::SeqCst);
         if HELD.load(Ordering::SeqCst) {
+            // Still set from the last time: the work does not look at it.
+            if before {
+                end_now();
+            }
             return;
         }
         if PRESSES.fetch_add(1, Ordering::SeqCst) > 0 {

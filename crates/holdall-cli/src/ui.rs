@@ -181,17 +181,6 @@ pub fn stdout_error(error: io::Error) -> Error {
     }
 }
 
-/// Prints a value as JSON, indented, with a newline.
-///
-/// # Errors
-/// Those of [`print`].
-pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|error| Error::new(Kind::Internal, "cannot write JSON").caused_by(error))?;
-    text.push('\n');
-    print(&text)
-}
-
 /// A size in decimal units, as disks and download pages count: `98.4 MB`.
 pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
