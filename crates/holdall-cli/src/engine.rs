@@ -112,7 +112,7 @@ pub struct Request<'a> {
     pub sampling: Sampling,
 }
 
-/// How tokens are chosen: penalty, then temperature (0: the likeliest), then top-k, top-p and min-p.
+/// How tokens are chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
     /// Divides positive scores of tokens seen, multiplies negative ones; 1 changes nothing.

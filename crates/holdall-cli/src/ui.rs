@@ -84,9 +84,12 @@ impl Ui {
         }
         if self.terminal {
             let bar = match total {
-                Some(total) => ProgressBar::new(total)
-                    .with_style(style("{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")),
-                None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {bytes} {elapsed}")),
+                Some(total) => ProgressBar::new(total).with_style(style(
+                    "{msg} [{bar:24}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
+                )),
+                None => {
+                    ProgressBar::new_spinner().with_style(style("{spinner} {msg} {decimal_bytes} {elapsed}"))
+                }
             };
             bar.set_message(label.to_owned());
             bar.enable_steady_tick(Duration::from_millis(120));
