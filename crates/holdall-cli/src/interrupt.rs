@@ -1,6 +1,6 @@
 //! Ctrl-C: work is asked to stop, cleans up after itself, and the process ends with code 130.
 //!
-//! The first Ctrl-C sets a flag that loops look at ([`check`]). A process that has not ended [`GRACE`] later, because it
+//! The first Ctrl-C sets a flag that loops look at ([`check`]). A process that has not ended a moment later, because it
 //! waits for a server, say, is ended from here, as it is by a second Ctrl-C. Folders for temporary files are registered
 //! ([`TempPath`]) so that they go in each of these cases. Only an interactive session ([`hold`]) keeps running.
 

@@ -1,7 +1,7 @@
 //! The `holdall` command as a library, so that its parts can be tested and a model engine plugged in.
 //!
 //! [`run`] parses the command line and does what it says. Models are found and fetched by [`hub`]; every environment
-//! variable is read by [`env`]; messages go through [`ui`]; failures are [`error::Error`]s, which decide the exit code.
+//! variable is read by [`mod@env`]; messages go through [`ui`]; failures are [`error::Error`]s, which decide the exit code.
 #![forbid(unsafe_code)]
 
 pub mod args;

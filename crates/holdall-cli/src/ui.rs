@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 
-/// How messages reach the user. Everything here goes to standard error, except [`print`].
+/// How messages reach the user. Everything here goes to standard error, except [`print()`].
 #[derive(Debug, Clone)]
 pub struct Ui {
     verbose: bool,

@@ -99,7 +99,7 @@ fn run(pip: &[&str], requirement: &str, work: &Path, cx: &Context) -> Result<Out
     }
     if said.contains("No space left on device") {
         let full = io::Error::from(io::ErrorKind::StorageFull);
-        return Err(Error::io("write", work, full));
+        return Err(Error::io("write", work.parent().unwrap_or(work), full));
     }
     Ok(Outcome::Failed(summary(&said, status)))
 }
