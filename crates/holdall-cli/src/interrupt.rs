@@ -1,6 +1,6 @@
 //! Ctrl-C: work is asked to stop, cleans up after itself, and the process ends with code 130.
 //!
-//! The first Ctrl-C sets a flag that loops look at ([`check`]). A process that has not ended [`GRACE`] later, because it
+//! The first Ctrl-C sets a flag that loops look at ([`check`]). A process that has not ended a moment later, because it
 //! waits for a server, say, is ended from here, as it is by a second Ctrl-C. Folders for temporary files are registered
 //! ([`TempPath`]) so that they go in each of these cases. Only an interactive session ([`hold`]) keeps running.
 
@@ -26,8 +26,12 @@ static TEMPORARY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 /// When the system refuses, or another handler is there.
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
-        REQUESTED.store(true, Ordering::SeqCst);
+        let before = REQUESTED.swap(true, Ordering::SeqCst);
         if HELD.load(Ordering::SeqCst) {
+            // Still set from the last time: the work does not look at it.
+            if before {
+                end_now();
+            }
             return;
         }
         if PRESSES.fetch_add(1, Ordering::SeqCst) > 0 {

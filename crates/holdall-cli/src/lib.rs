@@ -1,12 +1,13 @@
 //! The `holdall` command as a library, so that its parts can be tested and a model engine plugged in.
 //!
 //! [`run`] parses the command line and does what it says. Models are found and fetched by [`hub`]; every environment
-//! variable is read by [`env`]; messages go through [`ui`]; failures are [`error::Error`]s, which decide the exit code.
+//! variable is read by [`mod@env`]; messages go through [`ui`]; failures are [`error::Error`]s, which decide the exit code.
 #![forbid(unsafe_code)]
 
 pub mod args;
 mod commands;
 pub mod context;
+pub mod engine;
 pub mod env;
 pub mod error;
 pub mod hub;
@@ -20,11 +21,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
+use commands::io::with_standard_streams;
 use context::Context;
+use engine::Engine;
 use error::{Error, Kind, Result};
 
-/// Does what the command line says, and returns the exit code that `--help` documents.
-pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Does what the command line says, and returns the exit code that `--help` documents. Models are run by `engine`.
+pub fn run(args: impl IntoIterator<Item = OsString>, engine: Option<&dyn Engine>) -> ExitCode {
     let env = env::Env::from_process();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -32,7 +35,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ui = ui::Ui::new(&env, cli.global.verbose, cli.global.quiet);
     let cx = Context { env, ui };
-    let outcome = interrupt::install().and_then(|()| dispatch(&cli.command, &cx));
+    let outcome = interrupt::install().and_then(|()| dispatch(&cli.command, engine, &cx));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -42,13 +45,27 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(command: &Command, cx: &Context) -> Result<()> {
+fn dispatch(command: &Command, engine: Option<&dyn Engine>, cx: &Context) -> Result<()> {
+    let engine = || {
+        engine.ok_or_else(|| {
+            Error::new(Kind::Internal, "this build of holdall has no engine that runs language models")
+        })
+    };
     match command {
+        Command::Generate(args) => {
+            let engine = engine()?;
+            with_standard_streams(|io| commands::generate::run(args, engine, cx, io))
+        }
+        Command::Chat(args) => {
+            let engine = engine()?;
+            with_standard_streams(|io| commands::chat::run(args, engine, cx, io))
+        }
+        Command::Bench(args) => {
+            let engine = engine()?;
+            with_standard_streams(|io| commands::bench::run(args, engine, cx, io))
+        }
         Command::Models(args) => commands::models::run(&args.command, cx),
         Command::Doctor(args) => commands::doctor::run(args, cx),
-        Command::Generate(_) | Command::Chat(_) | Command::Bench(_) => {
-            Err(Error::new(Kind::Internal, "this build of holdall has no language model engine"))
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 
-/// How messages reach the user. Everything here goes to standard error, except [`print`].
+/// How messages reach the user. Everything here goes to standard error, except [`print()`].
 #[derive(Debug, Clone)]
 pub struct Ui {
     verbose: bool,
@@ -84,9 +84,12 @@ impl Ui {
         }
         if self.terminal {
             let bar = match total {
-                Some(total) => ProgressBar::new(total)
-                    .with_style(style("{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")),
-                None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {bytes} {elapsed}")),
+                Some(total) => ProgressBar::new(total).with_style(style(
+                    "{msg} [{bar:24}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
+                )),
+                None => {
+                    ProgressBar::new_spinner().with_style(style("{spinner} {msg} {decimal_bytes} {elapsed}"))
+                }
             };
             bar.set_message(label.to_owned());
             bar.enable_steady_tick(Duration::from_millis(120));
@@ -179,17 +182,6 @@ pub fn stdout_error(error: io::Error) -> Error {
         io::ErrorKind::BrokenPipe => Error::new(Kind::ClosedPipe, "the reader of standard output has gone"),
         _ => Error::new(Kind::Io, "cannot write to standard output").caused_by(error),
     }
-}
-
-/// Prints a value as JSON, indented, with a newline.
-///
-/// # Errors
-/// Those of [`print`].
-pub fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)
-        .map_err(|error| Error::new(Kind::Internal, "cannot write JSON").caused_by(error))?;
-    text.push('\n');
-    print(&text)
 }
 
 /// A size in decimal units, as disks and download pages count: `98.4 MB`.

@@ -9,17 +9,18 @@ use super::value::count;
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(
     after_long_help = "\
-Reads a prompt of random tokens, then generates greedily without stopping at end tokens, once to warm up and then
-as often as --repeat says. Prints medians and spread in tokens per second, summed over the batch.
+Reads a prompt of random tokens, then generates greedily without stopping at end tokens, once to
+warm up and then as often as --repeat says. Prints medians and spread in tokens per second, summed
+over the batch.
 
 Examples:
   holdall bench
   holdall bench --model ./my-model --prompt-tokens 2048 --gen-tokens 32
   holdall bench --batch 4 --json
 
-With --json, standard output carries one object: model, device, prompt_tokens, gen_tokens, batch, repeat,
-prefill_tps, prefill_tps_min, prefill_tps_max, decode_tps, decode_tps_min, decode_tps_max, load_s,
-peak_memory_bytes.",
+With --json, standard output carries one object: model, device, prompt_tokens, gen_tokens, batch,
+repeat, prefill_tps, prefill_tps_min, prefill_tps_max, decode_tps, decode_tps_min, decode_tps_max,
+load_s, peak_memory_bytes.",
     after_help = "--help shows examples."
 )]
 pub struct BenchArgs {

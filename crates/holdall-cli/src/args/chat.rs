@@ -16,7 +16,7 @@ While chatting:
   /system   show the instructions, or set them: /system Answer in rhyme.
   /help     show this
   /quit     leave, as Ctrl-D does
-  Ctrl-C    stops a reply; on an empty line it leaves
+  Ctrl-C    stops a reply; twice at the prompt it leaves
   \\         at the end of a line: the message goes on in the next
 
 Examples:

@@ -16,8 +16,8 @@ Examples:
   git diff | holdall generate - --model ./my-model
   holdall generate --json --seed 1 \"Name a colour.\"
 
-With --json, standard output carries one object: model, device, prompt_tokens (ids), tokens (ids), text,
-prefill_tps and decode_tps (tokens per second), load_s, peak_memory_bytes.",
+With --json, standard output carries one object: model, device, prompt_tokens (ids), tokens (ids),
+text, prefill_tps and decode_tps (tokens per second), load_s, peak_memory_bytes.",
     after_help = "--help shows examples."
 )]
 pub struct GenerateArgs {

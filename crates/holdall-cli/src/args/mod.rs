@@ -25,7 +25,6 @@ use clap::{Args, Parser, Subcommand};
     after_help = "Try: holdall generate \"Why is the sky blue?\"",
     after_long_help = AFTER_HELP,
     max_term_width = 100,
-    propagate_version = true,
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true
@@ -83,7 +82,7 @@ Examples:
   holdall models list
 
 Environment:
-  HOLDALL_CACHE    folder of the models that Holdall fetches by alias, and of the chat's line history
+  HOLDALL_CACHE    folder of the models that Holdall fetches by alias, and of the chat's history
   HOLDALL_HISTORY  file of the chat's line history
   HF_HOME, HF_HUB_CACHE
                    Hugging Face's cache, which Holdall reads first and writes to

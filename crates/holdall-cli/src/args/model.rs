@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::value::{at_least_zero, non_empty, positive, unit_interval};
+use super::value::{at_least_zero, non_empty, positive, unit_interval, whole_u32, whole_u64};
 use crate::hub::alias::DEFAULT_MODEL;
 
 /// Which model to run, and where.
@@ -21,7 +21,7 @@ pub struct ModelArgs {
     pub device: Option<String>,
 }
 
-/// How the next token is chosen. The steps apply in the order given here.
+/// How the next token is chosen.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct SamplingArgs {
     /// Divide the scores of tokens seen so far by this (multiply, if negative); 1 changes nothing
@@ -36,7 +36,7 @@ pub struct SamplingArgs {
     #[arg(
         long,
         value_name = "K",
-        default_value_t = 0,
+        default_value_t = 0, value_parser = whole_u32,
         allow_negative_numbers = true,
         help_heading = "Sampling"
     )]
@@ -46,11 +46,12 @@ pub struct SamplingArgs {
           help_heading = "Sampling")]
     pub top_p: f32,
     /// Leave out tokens less likely than this share of the likeliest one's probability; 0: none
-    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = unit_interval, allow_negative_numbers = true,
+    #[arg(long, value_name = "P", default_value_t = 0.05, value_parser = unit_interval, allow_negative_numbers = true,
           help_heading = "Sampling")]
     pub min_p: f32,
     /// Start of the random numbers: the same seed gives the same text [default: differs each time]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, help_heading = "Sampling")]
+    #[arg(long, value_name = "N", value_parser = whole_u64, allow_negative_numbers = true,
+          help_heading = "Sampling")]
     pub seed: Option<u64>,
 }
 

@@ -26,7 +26,7 @@ fn generate_takes_every_option() {
     let args = generate("generate hi");
     assert_eq!(args.prompt.as_deref(), Some("hi"));
     assert_eq!((args.model.model.as_str(), args.model.device.as_deref()), ("smollm2", None));
-    assert_eq!((args.sampling.top_k, args.sampling.top_p, args.sampling.min_p), (0, 1.0, 0.0));
+    assert_eq!((args.sampling.top_k, args.sampling.top_p, args.sampling.min_p), (0, 1.0, 0.05));
     assert_eq!(args.sampling.seed, None);
     let args = generate(
         "generate - --model a/b --raw --max-tokens 7 --temperature 0 --top-k 40 --top-p 0.9 --min-p 0.05 \
@@ -77,8 +77,8 @@ fn ranges_are_kept_and_explained() {
         ("--min-p", &["1.5", "-0.1"], "give a number from 0 to 1"),
         ("--repetition-penalty", &["0", "-1"], "give a number above 0"),
         ("--max-tokens", &["0", "-1", "1.5", "99999999999999999999"], "give a whole number from 1"),
-        ("--top-k", &["-1", "x"], "invalid"),
-        ("--seed", &["-1", "x"], "invalid"),
+        ("--top-k", &["-1", "x"], "give a whole number from 0"),
+        ("--seed", &["-1", "x"], "give a whole number from 0"),
     ] {
         for value in values {
             let error = parse(&format!("generate hi {option} {value}")).unwrap_err();

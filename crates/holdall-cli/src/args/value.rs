@@ -25,6 +25,16 @@ pub fn unit_interval(text: &str) -> Result<f32, String> {
     checked(text, "a number from 0 to 1, such as 0.9", |value| (0.0..=1.0).contains(&value))
 }
 
+/// A whole number from 0 to 2^32 - 1.
+pub fn whole_u32(text: &str) -> Result<u32, String> {
+    text.trim().parse().map_err(|_| format!("give a whole number from 0 to {}", u32::MAX))
+}
+
+/// A whole number from 0 to 2^64 - 1.
+pub fn whole_u64(text: &str) -> Result<u64, String> {
+    text.trim().parse().map_err(|_| format!("give a whole number from 0 to {}", u64::MAX))
+}
+
 /// A count of 1 or more that fits in memory.
 pub fn count(text: &str) -> Result<usize, String> {
     const MOST: usize = 1 << 30;

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::hub::alias::{self, DEFAULT_MODEL};
 use crate::hub::layout::disk_size;
 use crate::machine::Machine;
-use crate::ui::{human_bytes, print, print_json};
+use crate::ui::{human_bytes, print};
 
 /// Everything that is looked at.
 #[derive(Debug, Serialize)]
@@ -59,7 +59,7 @@ struct Network {
 /// Those of writing to standard output.
 pub fn run(args: &DoctorArgs, cx: &Context) -> Result<()> {
     let report = look(cx);
-    if args.json { print_json(&report) } else { print(&text(&report)) }
+    if args.json { print(&super::json(&report)?) } else { print(&text(&report)) }
 }
 
 fn look(cx: &Context) -> Report {

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::hub::inventory::{self, Entry};
 use crate::hub::{self, Freshness};
-use crate::ui::{human_bytes, print, print_json};
+use crate::ui::{human_bytes, print};
 
 /// Does what `command` says.
 ///
@@ -15,7 +15,7 @@ pub fn run(command: &ModelsCommand, cx: &Context) -> Result<()> {
     match command {
         ModelsCommand::List { json } => {
             let entries = inventory::list(cx)?;
-            if *json { print_json(&entries) } else { print(&table(&entries)) }
+            if *json { print(&super::json(&entries)?) } else { print(&table(&entries)) }
         }
         ModelsCommand::Fetch { names, verify } => names.iter().try_for_each(|name| fetch(name, *verify, cx)),
         ModelsCommand::Path { name } => {

@@ -3,7 +3,7 @@
 //! The token goes to the endpoint's own origin only: redirects are followed here, by hand, and a request to another
 //! origin (the content network, as a rule) carries none.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -22,7 +22,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// More than any list of a repository's files, less than what hurts.
 const MAX_JSON_BYTES: u64 = 64 << 20;
 const MAX_TRIES: u32 = 5;
-/// A name that does not resolve or a refused connection seldom heals within seconds.
+/// The same for a server that cannot be connected to at all.
 const MAX_CONNECT_TRIES: u32 = 2;
 
 /// A connection to a model server.
@@ -243,29 +243,39 @@ impl Client {
 
     /// No answer came.
     fn unreachable(&self, url: &str, cause: ureq::Error) -> Failure {
-        let host = url::origin(url).unwrap_or_else(|_| shown(url));
-        let connecting = match &cause {
-            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
-            ureq::Error::Timeout(phase) => matches!(phase, ureq::Timeout::Connect | ureq::Timeout::Resolve),
+        let origin = url::origin(url).unwrap_or_else(|_| shown(url));
+        let host = origin.strip_suffix(":443").unwrap_or(&origin);
+        // What goes wrong before there is a connection seldom heals within seconds.
+        let broken = match &cause {
+            ureq::Error::Timeout(phase) => !matches!(phase, ureq::Timeout::Connect | ureq::Timeout::Resolve),
             ureq::Error::Io(error) => matches!(
                 error.kind(),
-                std::io::ErrorKind::ConnectionRefused
-                    | std::io::ErrorKind::HostUnreachable
-                    | std::io::ErrorKind::NetworkUnreachable
-                    | std::io::ErrorKind::NetworkDown
+                ErrorKind::ConnectionReset
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::BrokenPipe
+                    | ErrorKind::UnexpectedEof
+                    | ErrorKind::TimedOut
+                    | ErrorKind::WouldBlock
             ),
+            ureq::Error::Protocol(_) => true,
             _ => false,
         };
-        let broken = matches!(cause, ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::Protocol(_));
+        let pointless = matches!(
+            cause,
+            ureq::Error::BadUri(_)
+                | ureq::Error::InvalidProxyUrl
+                | ureq::Error::Tls(_)
+                | ureq::Error::Http(_)
+        );
         let error = Error::new(Kind::Network, format!("cannot reach {host}")).caused_by(cause).hint(
             "check the network, the proxy (HTTPS_PROXY) and HF_ENDPOINT; with HF_HUB_OFFLINE=1 only what is cached is used",
         );
-        let max_tries = if connecting {
-            MAX_CONNECT_TRIES
-        } else if broken {
+        let max_tries = if broken {
             MAX_TRIES
-        } else {
+        } else if pointless {
             1
+        } else {
+            MAX_CONNECT_TRIES
         };
         Failure { error, max_tries, retry_after: None, status: None }
     }

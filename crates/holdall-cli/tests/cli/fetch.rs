@@ -82,6 +82,7 @@ fn a_server_without_ranges_sends_all_again() {
     server.acts(&path, &[Act::CutAfter(500_000), Act::IgnoreRange]);
     home.run(&["models", "fetch", NAME]).ok();
     assert_complete(&home, &body);
+    assert_eq!(server.ranges(&path).len(), 2);
 }
 
 #[test]
