@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
+mod reader;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
@@ -31,6 +32,8 @@ pub trait ReadAt: Send + Sync {
     /// The length in bytes at the time of opening.
     fn size(&self) -> u64;
 }
+
+pub(crate) use reader::SourceReader;
 
 /// A named, fixed-length run of bytes that is read by position: a whole file, a part of one, or memory.
 ///
