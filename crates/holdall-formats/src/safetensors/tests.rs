@@ -34,7 +34,7 @@ fn metadata_may_be_null_and_8_bit_floats_are_bytes() {
     let json = r#"{"__metadata__":null,"s":{"dtype":"F8_E8M0","shape":[2],"data_offsets":[0,2]},
         "q":{"dtype":"F8_E4M3","shape":[],"data_offsets":[2,3],"later":{"x":[1]}}}  "#;
     let file = open(file(json, 3)).unwrap();
-    assert_eq!(file.tensors().iter().map(|t| t.name()).collect::<Vec<_>>(), ["s", "q"]);
+    assert_eq!(file.tensors().iter().map(crate::TensorView::name).collect::<Vec<_>>(), ["s", "q"]);
     assert!(file.tensors().iter().all(|t| t.element() == ElementType::U8));
     assert_eq!(file.tensor("q").unwrap().read().unwrap(), [7]);
 }
