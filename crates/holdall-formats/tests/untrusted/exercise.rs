@@ -1,6 +1,6 @@
 //! Everything that can be done with a file of unknown origin. Shared by the fuzz targets and the tests.
 
-use holdall_formats::gguf::Gguf;
+use holdall_formats::gguf::{Gguf, Value};
 use holdall_formats::npz::Npz;
 use holdall_formats::safetensors::SafeTensors;
 use holdall_formats::{Source, TensorView, npy};
@@ -40,7 +40,7 @@ fn read(view: &TensorView) {
 
 fn read_gguf(file: &Gguf, n_bytes: usize) {
     for (key, value) in file.metadata().iter() {
-        assert_eq!(file.metadata().get(key).map(|v| v.type_name()), Some(value.type_name()));
+        assert_eq!(file.metadata().get(key).map(Value::type_name), Some(value.type_name()));
         if let Some(strings) = value.as_strings() {
             assert!(strings.iter().map(str::len).sum::<usize>() <= n_bytes);
             assert!(strings.iter().enumerate().all(|(i, s)| strings.get(i) == Some(s)));
