@@ -7,16 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::platform::read_exact_at;
 
 mod reader;
-#[cfg(unix)]
-mod unix;
-#[cfg(unix)]
-use unix::read_exact_at;
-#[cfg(windows)]
-mod windows;
-#[cfg(windows)]
-use windows::read_exact_at;
+
+#[cfg(test)]
+mod tests;
 
 /// Something that hands out bytes by position, from several threads at once.
 ///
