@@ -20,6 +20,7 @@
 //! A deflated member that claims more than 1,032 times its compressed size, which deflate cannot reach, is refused
 //! before anything is allocated for it.
 
+mod output;
 mod write;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use std::io::Cursor;
+use std::io::{self, Cursor, Seek, SeekFrom, Write};
 
 use super::{Compression, Npz, NpzWriter, save};
 use crate::{ElementType, ErrorKind, Result, Source, TensorData};
@@ -121,4 +121,50 @@ fn other_archives_are_refused() {
     }
     let error = open(encrypted).map(|_| ()).unwrap_err();
     assert_eq!((error.kind(), error.tensor()), (ErrorKind::Unsupported, Some("weight")), "{error}");
+}
+
+/// A disk with room for a number of bytes.
+struct SmallDisk {
+    disk: Cursor<Vec<u8>>,
+    room: u64,
+}
+
+impl Write for SmallDisk {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.disk.position() + buf.len() as u64 > self.room {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.disk.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for SmallDisk {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.disk.seek(to)
+    }
+}
+
+#[test]
+fn a_full_disk_is_reported_wherever_it_happens() {
+    for compression in [Compression::Stored, Compression::Deflated] {
+        let write = |room| {
+            let mut writer = NpzWriter::new(SmallDisk { disk: Cursor::default(), room }, compression);
+            writer.add("a", &[300], ElementType::U8, &[3; 300])?;
+            writer.add("b", &[4], ElementType::U8, &[3; 4])?;
+            writer.finish()
+        };
+        let whole = write(u64::MAX).unwrap_or_else(|e| panic!("{e}")).disk.into_inner();
+        for room in 0..whole.len() as u64 {
+            let error = write(room).map(|_| ()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Io, "room for {room} of {} bytes: {error}", whole.len());
+        }
+        assert_eq!(open(whole).unwrap().tensors().len(), 2);
+    }
+    let mut writer = NpzWriter::new(SmallDisk { disk: Cursor::default(), room: 10 }, Compression::Stored);
+    assert!(writer.add("a", &[1], ElementType::U8, &[1]).is_err());
+    assert_eq!(writer.finish().map(|_| ()).unwrap_err().to_string(), "cannot write: an earlier write failed");
 }

@@ -4,14 +4,17 @@ use std::collections::HashSet;
 use std::fmt;
 use std::io::{Seek, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::zip_error;
+use super::output::Output;
 use crate::atomic;
 use crate::element::ElementType;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::npy;
 use crate::tensor::TensorData;
 
@@ -30,8 +33,12 @@ pub enum Compression {
 }
 
 /// Writes arrays one by one into an npz archive.
+///
+/// Without [`finish`](Self::finish), or after an error, what was written is no archive.
 pub struct NpzWriter<W: Write + Seek> {
-    zip: ZipWriter<W>,
+    /// Some until finished.
+    zip: Option<ZipWriter<Output<W>>>,
+    abandoned: Arc<AtomicBool>,
     method: CompressionMethod,
     names: HashSet<String>,
 }
@@ -45,6 +52,12 @@ impl<W: Write + Seek> fmt::Debug for NpzWriter<W> {
     }
 }
 
+impl<W: Write + Seek> Drop for NpzWriter<W> {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Relaxed);
+    }
+}
+
 impl<W: Write + Seek> NpzWriter<W> {
     /// An archive that begins at the start of `out`.
     #[must_use]
@@ -53,7 +66,9 @@ impl<W: Write + Seek> NpzWriter<W> {
             Compression::Stored => CompressionMethod::Stored,
             Compression::Deflated => CompressionMethod::Deflated,
         };
-        Self { zip: ZipWriter::new(out), method, names: HashSet::new() }
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let zip = Some(ZipWriter::new(Output::new(out, abandoned.clone())));
+        Self { zip, abandoned, method, names: HashSet::new() }
     }
 
     /// Adds an array (`data` row-major and little-endian) as the member `name.npy`.
@@ -61,21 +76,45 @@ impl<W: Write + Seek> NpzWriter<W> {
     /// # Errors
     /// If the name was added before, `data` has another length than the shape takes, or writing fails.
     pub fn add(&mut self, name: &str, shape: &[usize], element: ElementType, data: &[u8]) -> Result<()> {
+        let tensor = TensorData { name, shape, element, data };
+        tensor.check()?;
         if !self.names.insert(name.to_owned()) {
             return Err(Error::invalid("the name was added before").in_tensor(name));
         }
         let options =
             SimpleFileOptions::default().compression_method(self.method).large_file(data.len() >= LARGE);
-        self.zip.start_file(format!("{name}.npy"), options).map_err(|e| zip_error(e).in_tensor(name))?;
-        npy::write_to(&mut self.zip, shape, element, data).map_err(|e| e.in_tensor(name))
+        let Some(zip) = &mut self.zip else { return Err(failed_before()) };
+        let mut write = || {
+            zip.start_file(format!("{name}.npy"), options).map_err(write_error)?;
+            npy::write_to(zip, shape, element, data)
+        };
+        write().map_err(|e| {
+            self.abandoned.store(true, Relaxed);
+            e.in_tensor(name)
+        })
     }
 
     /// Writes the directory and hands back the output.
     ///
     /// # Errors
-    /// If writing fails.
-    pub fn finish(self) -> Result<W> {
-        self.zip.finish().map_err(zip_error)
+    /// If writing fails, or failed before.
+    pub fn finish(mut self) -> Result<W> {
+        let failed = self.abandoned.load(Relaxed);
+        match self.zip.take() {
+            Some(zip) if !failed => Ok(zip.finish().map_err(write_error)?.inner),
+            _ => Err(failed_before()),
+        }
+    }
+}
+
+fn failed_before() -> Error {
+    Error::new(ErrorKind::Io, "cannot write: an earlier write failed")
+}
+
+fn write_error(error: ZipError) -> Error {
+    match error {
+        ZipError::Io(e) => Error::io("cannot write", e),
+        other => Error::invalid(format!("cannot write the archive: {other}")),
     }
 }
 
