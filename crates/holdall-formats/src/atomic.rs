@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
+use crate::platform::set_usual_permissions;
 
 /// A file being written beside its destination; dropped without [`commit`](Self::commit), it leaves nothing behind.
 #[derive(Debug)]
@@ -75,12 +76,10 @@ fn destination(path: &Path) -> Result<(PathBuf, Option<fs::Metadata>)> {
     }
 }
 
-/// Temporary files that get the usual permissions (what the umask leaves of read and write for all).
 fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".holdall-").suffix(".partial");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    set_usual_permissions(&mut builder);
     builder
 }
 

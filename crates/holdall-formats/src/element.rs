@@ -12,7 +12,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ElementType {
-    /// One byte, 0 or 1.
+    /// One byte: zero is false, anything else true.
     Bool,
     /// Unsigned, 8 bits.
     U8,

@@ -4,8 +4,8 @@
 //! folder in Hugging Face's layout. [`save`] and [`save_sharded`] write what mlx-lm and transformers read.
 //!
 //! ```
-//! use holdall_formats::{ElementType, Source};
-//! use holdall_formats::safetensors::{SafeTensors, TensorData, to_bytes};
+//! use holdall_formats::safetensors::{SafeTensors, to_bytes};
+//! use holdall_formats::{ElementType, Source, TensorData};
 //!
 //! let ids = TensorData { name: "ids", shape: &[3], element: ElementType::U8, data: &[7, 8, 9] };
 //! let bytes = to_bytes(&[ids], &[("format", "mlx")])?;
@@ -41,7 +41,7 @@ use crate::source::Source;
 use crate::tensor::TensorView;
 
 pub use checkpoint::Checkpoint;
-pub use write::{TensorData, save, save_sharded, to_bytes, write_to};
+pub use write::{save, save_sharded, to_bytes, write_to};
 
 /// An open safetensors file whose header has been read and checked; see the [module](self) for an example.
 #[derive(Clone, Debug)]

@@ -7,15 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::platform::read_exact_at;
 
-#[cfg(unix)]
-mod unix;
-#[cfg(unix)]
-use unix::read_exact_at;
-#[cfg(windows)]
-mod windows;
-#[cfg(windows)]
-use windows::read_exact_at;
+mod reader;
+
+#[cfg(test)]
+mod tests;
 
 /// Something that hands out bytes by position, from several threads at once.
 ///
@@ -31,6 +28,8 @@ pub trait ReadAt: Send + Sync {
     /// The length in bytes at the time of opening.
     fn size(&self) -> u64;
 }
+
+pub(crate) use reader::SourceReader;
 
 /// A named, fixed-length run of bytes that is read by position: a whole file, a part of one, or memory.
 ///

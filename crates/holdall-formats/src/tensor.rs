@@ -1,4 +1,4 @@
-//! A named tensor in a file, not yet read.
+//! A named tensor: in a file, not yet read, or in memory, not yet written.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::source::Source;
 /// them in. Cloning is cheap; the view keeps the file open and may be read from any thread, as often as wanted.
 ///
 /// ```
-/// use holdall_formats::safetensors::{SafeTensors, TensorData, to_bytes};
-/// use holdall_formats::{ElementType, Source};
+/// use holdall_formats::safetensors::{SafeTensors, to_bytes};
+/// use holdall_formats::{ElementType, Source, TensorData};
 ///
 /// let x = TensorData { name: "x", shape: &[2, 1], element: ElementType::U16, data: &[1, 0, 2, 0] };
 /// let file = SafeTensors::from_source(Source::from_bytes("x.safetensors", to_bytes(&[x], &[])?))?;
@@ -151,6 +151,37 @@ impl TensorView {
         let mut out = vec![0; self.n_bytes];
         self.read_into(&mut out)?;
         Ok(out)
+    }
+}
+
+/// A tensor to write: its bytes are row-major and little-endian.
+#[derive(Clone, Copy, Debug)]
+pub struct TensorData<'a> {
+    /// Its name, unique in the file.
+    pub name: &'a str,
+    /// Extents, slowest axis first.
+    pub shape: &'a [usize],
+    /// The type of each element.
+    pub element: ElementType,
+    /// All elements.
+    pub data: &'a [u8],
+}
+
+impl TensorData<'_> {
+    /// Checks that the data has the length that the shape takes.
+    pub(crate) fn check(&self) -> Result<()> {
+        let wanted = byte_count(self.shape, self.element)
+            .map_err(|e| Error::invalid(e.to_string()).in_tensor(self.name))?;
+        if wanted != self.data.len() {
+            return Err(Error::invalid(format!(
+                "shape {:?} of {} takes {wanted} bytes, got {}",
+                self.shape,
+                self.element,
+                self.data.len()
+            ))
+            .in_tensor(self.name));
+        }
+        Ok(())
     }
 }
 

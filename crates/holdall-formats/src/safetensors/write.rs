@@ -8,41 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::header::{LENGTH_BYTES, METADATA_KEY, dtype};
 use crate::atomic::{self, PendingFile};
-use crate::element::ElementType;
 use crate::error::{Error, Result};
-use crate::tensor::byte_count;
-
-/// A tensor to write: its bytes are row-major and little-endian.
-#[derive(Clone, Copy, Debug)]
-pub struct TensorData<'a> {
-    /// Its name, unique in the file.
-    pub name: &'a str,
-    /// Extents, slowest axis first.
-    pub shape: &'a [usize],
-    /// The type of each element.
-    pub element: ElementType,
-    /// All elements.
-    pub data: &'a [u8],
-}
-
-impl TensorData<'_> {
-    fn check(&self) -> Result<()> {
-        let wanted = byte_count(self.shape, self.element).map_err(|e| Error::invalid(e.to_string()))?;
-        if self.name == METADATA_KEY {
-            return Err(Error::invalid("this name is reserved by the format").in_tensor(self.name));
-        }
-        if wanted != self.data.len() {
-            return Err(Error::invalid(format!(
-                "shape {:?} of {} takes {wanted} bytes, got {}",
-                self.shape,
-                self.element,
-                self.data.len()
-            ))
-            .in_tensor(self.name));
-        }
-        Ok(())
-    }
-}
+use crate::tensor::TensorData;
 
 /// Writes a safetensors file to `out`, which should be buffered.
 ///
@@ -55,6 +22,9 @@ pub fn write_to(out: &mut impl Write, tensors: &[TensorData<'_>], metadata: &[(&
     let mut names = HashSet::new();
     for tensor in tensors {
         tensor.check()?;
+        if tensor.name == METADATA_KEY {
+            return Err(Error::invalid("this name is reserved by the format").in_tensor(tensor.name));
+        }
         if !names.insert(tensor.name) {
             return Err(Error::invalid("the name occurs twice").in_tensor(tensor.name));
         }

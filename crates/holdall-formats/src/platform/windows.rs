@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::windows::fs::FileExt;
 
-pub(super) fn read_exact_at(file: &File, mut offset: u64, mut buf: &mut [u8]) -> io::Result<()> {
+pub(crate) fn read_exact_at(file: &File, mut offset: u64, mut buf: &mut [u8]) -> io::Result<()> {
     while !buf.is_empty() {
         match file.seek_read(buf, offset) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -18,3 +18,6 @@ pub(super) fn read_exact_at(file: &File, mut offset: u64, mut buf: &mut [u8]) ->
     }
     Ok(())
 }
+
+/// Nothing to do: a new file takes the permissions of its folder.
+pub(crate) fn set_usual_permissions(_builder: &mut tempfile::Builder<'_, '_>) {}
