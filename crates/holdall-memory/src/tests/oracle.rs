@@ -270,7 +270,7 @@ fn violation(policy: Policy) -> Option<String> {
 #[test]
 fn the_invariant_holds() {
     for policy in [Policy::HOLDALL, Policy::RETAINED_UNTIL_COMPLETE] {
-        for seed in 0..150 {
+        for seed in 0..400 {
             if let Err(violation) = run(seed, policy) {
                 panic!("seed {seed}, {}: {violation}", policy.name());
             }
