@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use holdall_formats::gguf::{Array, Metadata};
 use tokenizers::AddedToken;
 use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::{BPE, Vocab};
@@ -57,6 +58,57 @@ const TYPE_USER_DEFINED: i32 = 4;
 const TYPE_BYTE: i32 = 6;
 
 impl GgufTokenizer {
+    /// Reads the keys `tokenizer.*` of a GGUF file's metadata.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Tokenizer`](crate::ErrorKind::Tokenizer) names a key that is missing or has another type than
+    /// it should.
+    pub fn from_metadata(metadata: &Metadata) -> Result<Self> {
+        let key = |name: &str| format!("tokenizer.ggml.{name}");
+        let broken = |e: holdall_formats::Error| Error::tokenizer(e.to_string());
+        let id = |name: &str| metadata.get_u32(&key(name)).map_err(broken);
+        let flag = |name: &str| metadata.get_bool(&key(name)).map_err(broken);
+        let text = |name: &str| metadata.get_str(name).map(|text| text.map(str::to_owned)).map_err(broken);
+        let strings = |name: &str| -> Result<Vec<String>> {
+            let strings = metadata.get_strings(&key(name)).map_err(broken)?;
+            Ok(strings.map(|list| list.iter().map(str::to_owned).collect()).unwrap_or_default())
+        };
+        let wrong = |name: &str, wanted: &str| {
+            Error::tokenizer(format!("tokenizer.ggml.{name}: wanted an array of {wanted}"))
+        };
+        let token_types = match metadata.get_array(&key("token_type")).map_err(broken)? {
+            None => Vec::new(),
+            Some(array) => {
+                let types = array.to_i64s().ok_or_else(|| wrong("token_type", "integers"))?;
+                // A type beyond 32 bits is as unknown as any other number without a meaning.
+                types.into_iter().map(|kind| i32::try_from(kind).unwrap_or(0)).collect()
+            }
+        };
+        let scores = match metadata.get_array(&key("scores")).map_err(broken)? {
+            None => Vec::new(),
+            Some(Array::F32(scores)) => scores.clone(),
+            Some(_) => return Err(wrong("scores", "32-bit floats")),
+        };
+        Ok(Self {
+            model: metadata.str(&key("model")).map_err(broken)?.to_owned(),
+            pre: text(&key("pre"))?,
+            tokens: strings("tokens")?,
+            token_types,
+            scores,
+            merges: strings("merges")?,
+            bos: id("bos_token_id")?,
+            eos: id("eos_token_id")?,
+            unk: id("unknown_token_id")?,
+            pad: id("padding_token_id")?,
+            eot: id("eot_token_id")?,
+            eom: id("eom_token_id")?,
+            add_bos: flag("add_bos_token")?,
+            add_eos: flag("add_eos_token")?,
+            add_space_prefix: flag("add_space_prefix")?,
+            chat_template: text("tokenizer.chat_template")?,
+        })
+    }
+
     fn token_type(&self, id: usize) -> i32 {
         self.token_types.get(id).copied().unwrap_or(TYPE_NORMAL)
     }

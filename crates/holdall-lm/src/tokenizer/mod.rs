@@ -6,8 +6,10 @@
 //! decoding that streams.
 
 mod byte_level;
+mod decoder;
 mod end_tokens;
 mod gguf;
+mod json;
 mod pieces;
 mod pre;
 mod spm;
