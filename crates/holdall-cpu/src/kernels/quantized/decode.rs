@@ -4,6 +4,11 @@
 //! of x are the same for all rows of w. x is put in the order in which codes come out of their lanes, so that 16
 //! weights cost a shift, a look-up and a multiply-add.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "several arrays share the index, which is a constant of the tile"
+)]
+
 use std::ops::Range;
 
 use super::Float;
@@ -89,7 +94,7 @@ impl<const BITS: usize, const M: usize> Task for Decode<'_, BITS, M> {
                 let mut n = start;
                 macro_rules! steps {
                     ($r:literal) => {
-                        while n + $r <= end {
+                        while end - n >= $r {
                             let y = y.add(n - columns.start);
                             step::<S, BITS, M, $r>(plan, &operands, &room, n, n - start, y, row_out);
                             n += $r;

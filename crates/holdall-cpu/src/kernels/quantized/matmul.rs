@@ -104,14 +104,14 @@ impl QuantizedMatmul {
         Self::with_isa(shape, threads, Isa::get())
     }
 
-    /// As [`QuantizedMatmul::new`], for a level that the machine must have ([`Isa::available`]).
+    /// As [`QuantizedMatmul::new`], for a level; where the machine lacks it, the best one below.
     ///
     /// # Errors
     /// [`Unsupported`] if there are no such codes.
     pub fn with_isa(shape: MatmulShape, threads: usize, isa: Isa) -> Result<Self, Unsupported> {
         let MatmulShape { m, n, k, x_row, batch, transpose, bits, group_size, x, scales, out } = shape;
         check(bits, group_size, if transpose { k } else { n })?;
-        let isa = Isa::available().into_iter().filter(|level| *level <= isa).max().unwrap_or(Isa::Portable);
+        let isa = super::level(isa);
         let products = batch.iter().map(|axis| axis.len).product();
         let plan = Plan { m, n, k, x_row, group: group_size, x, scales, out };
         let prefill = !transpose || m >= PREFILL_ROWS;

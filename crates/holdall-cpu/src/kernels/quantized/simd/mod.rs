@@ -10,6 +10,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
+use super::Float;
 use crate::isa::Isa;
 
 /// Codes that one 32-bit lane holds after [`Simd::spread`].
@@ -92,6 +93,25 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn narrow_f16(p: *mut u16, v: Self::F);
     /// Rounds to bfloat16, to nearest even.
     unsafe fn narrow_bf16(p: *mut u16, v: Self::F);
+    /// The value of type `kind` that is nearest, ties to even.
+    #[inline(always)]
+    unsafe fn round(kind: Float, v: Self::F) -> Self::F {
+        let mut halves = [0; MAX_LANES];
+        // SAFETY: passed on to the caller; the array has a vector's length.
+        unsafe {
+            match kind {
+                Float::F32 => v,
+                Float::F16 => {
+                    Self::narrow_f16(halves.as_mut_ptr(), v);
+                    Self::widen_f16(halves.as_ptr())
+                }
+                Float::Bf16 => {
+                    Self::narrow_bf16(halves.as_mut_ptr(), v);
+                    Self::widen_bf16(halves.as_ptr())
+                }
+            }
+        }
+    }
     /// Asks for the cache line at `p`, which need not be valid.
     unsafe fn prefetch(p: *const u8);
 }
