@@ -39,6 +39,8 @@ pub(super) trait Simd: Copy + 'static {
     const TILE_ROWS: usize;
     /// Vectors of a row of that tile.
     const TILE_VECTORS: usize;
+    /// Numbers of rows of x for which products by rows of w are compiled, ascending.
+    const DECODE_ROWS: &'static [usize];
     /// Floats.
     type F: Copy;
     /// Bits.
@@ -144,17 +146,27 @@ pub(super) unsafe fn dispatch<T: Task>(isa: Isa, task: T) {
     }
 }
 
-/// Lanes and tile shape of a level, for planning: lanes, rows, vectors.
-pub(super) fn shape(isa: Isa) -> (usize, usize, usize) {
-    fn of<S: Simd>() -> (usize, usize, usize) {
-        (S::LANES, S::TILE_ROWS, S::TILE_VECTORS)
-    }
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => of::<avx512::Avx512>(),
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => of::<avx2::Avx2>(),
-        _ => of::<portable::Portable>(),
+/// What planning needs to know of a level.
+pub(super) struct Level {
+    /// Columns of the register tile of the matrix product.
+    pub tile_columns: usize,
+    /// [`Simd::DECODE_ROWS`].
+    pub decode_rows: &'static [usize],
+}
+
+impl Level {
+    /// That of a level.
+    pub(super) fn of(isa: Isa) -> Self {
+        fn of<S: Simd>() -> Level {
+            Level { tile_columns: S::LANES * S::TILE_VECTORS, decode_rows: S::DECODE_ROWS }
+        }
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => of::<avx512::Avx512>(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => of::<avx2::Avx2>(),
+            _ => of::<portable::Portable>(),
+        }
     }
 }
 
