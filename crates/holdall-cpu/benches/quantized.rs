@@ -62,7 +62,11 @@ fn main() {
 /// Operands with plausible random content.
 struct Operands {
     x: Vec<f32>,
-    weights: Vec<(Vec<u32>, Vec<u16>, Vec<u16>)>,
+    /// Codes, scales and biases of all copies, one after another as in a pool's block.
+    weights: Vec<u32>,
+    copies: usize,
+    words: usize,
+    scale_words: usize,
     y: Vec<f32>,
 }
 
@@ -73,23 +77,25 @@ fn operands(shape: &MatmulShape, copies: usize) -> Operands {
         (state >> 32) as u32
     };
     let words = shape.n * shape.k * shape.bits / 32;
-    let halves = shape.n * shape.k / shape.group_size * shape.scales.bytes() / 2;
-    let mut weights = || {
-        let w = (0..words).map(|_| random()).collect();
-        // As half precision some 0.01, as the two halves of single precision some 1e-3.
-        let mut scales = || (0..halves).map(|_| 0x2100 + (random() & 0xff) as u16).collect();
-        (w, scales(), scales())
-    };
-    let weights = (0..copies).map(|_| weights()).collect();
+    let scale_words = shape.n * shape.k / shape.group_size * shape.scales.bytes() / 4;
+    let mut weights = Vec::with_capacity(copies * (words + 2 * scale_words));
+    for _ in 0..copies {
+        weights.extend((0..words).map(|_| random()));
+        // As half precision some 0.01, as single precision some 1e-3.
+        weights.extend((0..2 * scale_words).map(|_| 0x2100_2100 + (random() & 0x00ff_00ff)));
+    }
     let x = (0..shape.m * shape.k).map(|i| (i % 37) as f32 * 0.01 - 0.18).collect();
-    Operands { x, weights, y: vec![0.0; shape.m * shape.n] }
+    Operands { x, weights, copies, words, scale_words, y: vec![0.0; shape.m * shape.n] }
 }
 
 fn memory(operands: &Operands, copy: usize) -> Vec<Slice> {
     fn slice<T>(v: &[T]) -> Slice {
         Slice::new(v.as_ptr() as *mut u8, size_of_val(v))
     }
-    let (w, scales, biases) = &operands.weights[copy];
+    let weights = &operands.weights[copy * (operands.words + 2 * operands.scale_words)..];
+    let (w, rest) = weights.split_at(operands.words);
+    let (scales, biases) = rest.split_at(operands.scale_words);
+    let biases = &biases[..operands.scale_words];
     vec![slice(&operands.x), slice(w), slice(scales), slice(biases), slice(&operands.y)]
 }
 
@@ -115,7 +121,7 @@ fn time(isa: Isa, shape: &MatmulShape, threads: usize, operands: &mut Operands, 
     let mut temporaries: Vec<Vec<u8>> = kernel.temporaries().iter().map(|bytes| vec![0; *bytes]).collect();
     let temporaries: Vec<Slice> =
         temporaries.iter_mut().map(|t| Slice::new(t.as_mut_ptr(), t.len())).collect();
-    let copies = operands.weights.len();
+    let copies = operands.copies;
     let mut times = Vec::new();
     for _ in 0..runs {
         let work: Vec<(&dyn Kernel, Vec<Slice>)> = (0..copies)
@@ -137,7 +143,7 @@ fn decode(isa: Isa, m: usize, k: usize, n: usize, bits: usize, group: usize, sca
     );
     print!("  m {m:2} k {k:5} n {n:5} bits {bits} group {group:3} {scales:?}:");
     for threads in [1, 2] {
-        let runs = (500 / operands.weights.len()).max(15);
+        let runs = (500 / operands.copies).max(15);
         let (median, best) = time(isa, &shape, threads, &mut operands, runs);
         let rate = |t: f64| bytes as f64 / t / 1e9;
         print!(

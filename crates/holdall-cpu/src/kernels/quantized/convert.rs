@@ -80,7 +80,14 @@ impl Task for WidenScales {
     unsafe fn run<S: Simd>(self) {
         for (from, to) in self.from.into_iter().zip(self.to) {
             // SAFETY: passed on to the caller.
-            unsafe { widen::<S>(self.kind, from, self.start, self.len, to) };
+            unsafe {
+                let bytes = self.len * self.kind.bytes();
+                let next = from.add(self.start * self.kind.bytes()).wrapping_add(bytes);
+                for at in (0..bytes).step_by(64) {
+                    S::prefetch(next.wrapping_add(at));
+                }
+                widen::<S>(self.kind, from, self.start, self.len, to);
+            }
         }
     }
 }

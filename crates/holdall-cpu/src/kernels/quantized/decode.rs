@@ -4,6 +4,11 @@
 //! of x are the same for all rows of w. x is put in the order in which codes come out of their lanes, so that 16
 //! weights cost a shift, a look-up and a multiply-add.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "several arrays share the index, which is a constant of the tile"
+)]
+
 use std::ops::Range;
 
 use super::Float;
@@ -12,16 +17,14 @@ use super::matmul::{Operands, Plan};
 use super::simd::{MAX_LANES, Simd, Task, deinterleave, dispatch, per_lane};
 use crate::kernel::Scratch;
 
-/// The most rows of x that one pass takes.
-pub(super) const MAX_ROWS: usize = 8;
-
 /// How far ahead weights are asked for, at least, in bytes.
 const AHEAD: usize = 4096;
 
 /// Scales, and biases, that are widened at once: few enough to stay in the nearest cache.
 const WIDENED: usize = 1024;
 
-/// Columns `columns` of all rows of the output. `M` is the number of rows of x, or one more.
+/// Columns `columns` of all rows of the output. There are at most `M` rows of x, and `M` is one of the level's
+/// [`Simd::DECODE_ROWS`].
 pub(super) struct Decode<'a, const BITS: usize, const M: usize> {
     pub plan: &'a Plan,
     pub operands: Operands,
@@ -42,6 +45,17 @@ struct Room {
     biases: *mut f32,
 }
 
+const fn contains(rows: &[usize], m: usize) -> bool {
+    let mut i = 0;
+    while i < rows.len() {
+        if rows[i] == m {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
 /// Rows of w in one step: as many as the registers hold.
 const fn step_rows(lanes: usize, m: usize) -> usize {
     match (lanes == 16, m) {
@@ -58,6 +72,9 @@ impl<const BITS: usize, const M: usize> Task for Decode<'_, BITS, M> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let Self { plan, operands, columns, scratch } = self;
+        if !const { contains(S::DECODE_ROWS, M) } {
+            return;
+        }
         let block = S::LANES * per_lane(BITS);
         let x_len = plan.k.next_multiple_of(block);
         let groups = plan.k / plan.group;
@@ -89,7 +106,7 @@ impl<const BITS: usize, const M: usize> Task for Decode<'_, BITS, M> {
                 let mut n = start;
                 macro_rules! steps {
                     ($r:literal) => {
-                        while n + $r <= end {
+                        while end - n >= $r {
                             let y = y.add(n - columns.start);
                             step::<S, BITS, M, $r>(plan, &operands, &room, n, n - start, y, row_out);
                             n += $r;

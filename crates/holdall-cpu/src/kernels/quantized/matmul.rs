@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::convert::WidenRow;
-use super::decode::{self, Decode};
+use super::decode::Decode;
 use super::prefill::Prefill;
-use super::simd::{self, dispatch};
+use super::simd::{Level, dispatch};
 use super::{Float, Unsupported, check, with_bits};
 use crate::isa::Isa;
 use crate::kernel::{Kernel, Scratch, Slice, span};
@@ -104,22 +104,21 @@ impl QuantizedMatmul {
         Self::with_isa(shape, threads, Isa::get())
     }
 
-    /// As [`QuantizedMatmul::new`], for a level that the machine must have ([`Isa::available`]).
+    /// As [`QuantizedMatmul::new`], for a level; where the machine lacks it, the best one below.
     ///
     /// # Errors
     /// [`Unsupported`] if there are no such codes.
     pub fn with_isa(shape: MatmulShape, threads: usize, isa: Isa) -> Result<Self, Unsupported> {
         let MatmulShape { m, n, k, x_row, batch, transpose, bits, group_size, x, scales, out } = shape;
         check(bits, group_size, if transpose { k } else { n })?;
-        let isa = Isa::available().into_iter().filter(|level| *level <= isa).max().unwrap_or(Isa::Portable);
+        let isa = super::level(isa);
         let products = batch.iter().map(|axis| axis.len).product();
         let plan = Plan { m, n, k, x_row, group: group_size, x, scales, out };
         let prefill = !transpose || m >= PREFILL_ROWS;
         // Rows that lie a multiple of 4 KB apart fall into the same few lines of the cache.
         let copied = prefill && (x != Float::F32 || x_row.is_multiple_of(1024));
-        let (_, _, vectors) = simd::shape(isa);
         let grid = if prefill {
-            prefill_grid(&plan, if transpose { vectors * simd::shape(isa).0 } else { 384 }, threads)
+            prefill_grid(&plan, if transpose { Level::of(isa).tile_columns } else { 384 }, threads)
         } else {
             Grid { columns: decode_items(&plan, bits, threads), grain: 4, rows: 1 }
         };
@@ -279,9 +278,12 @@ impl QuantizedMatmul {
     /// # Safety
     /// As [`Kernel::run`].
     unsafe fn decode(&self, columns: Range<usize>, operands: Operands, scratch: &mut Scratch) {
+        let sizes = Level::of(self.isa).decode_rows;
         let mut at = 0;
         while at < self.plan.m {
-            let m = (self.plan.m - at).min(decode::MAX_ROWS);
+            let left = self.plan.m - at;
+            let Some(compiled) = sizes.iter().find(|size| **size >= left).or(sizes.last()) else { return };
+            let m = left.min(*compiled);
             let plan = &Plan { m, ..self.plan.clone() };
             let columns = columns.clone();
             // SAFETY: passed on to the caller; the rows are x's and y's.
@@ -299,10 +301,10 @@ impl QuantizedMatmul {
                         ))
                     };
                 }
-                match m {
+                match compiled {
                     1 => decode!(1),
                     2 => decode!(2),
-                    3 | 4 => decode!(4),
+                    4 => decode!(4),
                     _ => decode!(8),
                 }
             }

@@ -8,15 +8,21 @@
 
 mod convert;
 mod decode;
+mod dequantize;
 mod matmul;
 mod panel;
 mod prefill;
+mod quantize;
 mod simd;
 pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use dequantize::Dequantize;
 pub use matmul::{BatchAxis, MatmulShape, QuantizedMatmul};
+pub use quantize::Quantize;
+
+use crate::isa::Isa;
 
 /// A floating point type in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +75,16 @@ impl std::error::Error for Unsupported {}
 pub fn check(bits: usize, group_size: usize, len: usize) -> Result<(), Unsupported> {
     let known = matches!(bits, 2 | 3 | 4 | 5 | 6 | 8) && matches!(group_size, 32 | 64 | 128);
     if known && len.is_multiple_of(group_size) { Ok(()) } else { Err(Unsupported { bits, group_size, len }) }
+}
+
+/// The best level of this machine that is not above `isa`.
+fn level(isa: Isa) -> Isa {
+    Isa::available().into_iter().filter(|level| *level <= isa).max().unwrap_or(Isa::Portable)
+}
+
+/// Items for rows that are treated one by one: some 10 µs each, four to a thread at most.
+fn row_items(rows: usize, len: usize, threads: usize) -> usize {
+    (rows * len / (16 << 10)).clamp(1, 4 * threads.max(1)).min(rows.max(1))
 }
 
 /// Calls `$body` with the constant `$BITS` for a width that [`check`] passed.

@@ -136,24 +136,29 @@ impl<const BITS: usize> Task for FillColumns<'_, BITS> {
                 widen::<S>(plan.scales, operands.scales, (k + row) * groups + first, count, scales);
                 widen::<S>(plan.scales, operands.biases, (k + row) * groups + first, count, biases);
                 let w = operands.w.add(((k + row) * plan.n + columns.start) * BITS / 32);
-                dequantize_row::<S, BITS>(w, scales, biases, plan.group, columns.len(), to.add(row * stride));
+                let to = to.add(row * stride);
+                decode_row::<S, BITS>(w, scales, biases, plan.group, columns.len(), to, |q, scale, bias| {
+                    S::fma(q, scale, bias)
+                });
             }
         }
     }
 }
 
-/// `len` weights in order, whole blocks of them: up to 255 values after the last weight are overwritten.
+/// `len` weights in order, each the `value` of code, scale and bias. Whole blocks are written: up to 255 values after
+/// the last weight are lost.
 ///
 /// # Safety
 /// As [`Simd`]; scales and biases have a vector's length more than the groups; `to` has the room.
 #[inline(always)]
-pub(super) unsafe fn dequantize_row<S: Simd, const BITS: usize>(
+pub(super) unsafe fn decode_row<S: Simd, const BITS: usize>(
     w: *const u32,
     scales: *const f32,
     biases: *const f32,
     group: usize,
     len: usize,
     to: *mut f32,
+    value: impl Fn(S::F, S::F, S::F) -> S::F,
 ) {
     let block = S::LANES * per_lane(BITS);
     // SAFETY: passed on to the caller.
@@ -166,7 +171,7 @@ pub(super) unsafe fn dequantize_row<S: Simd, const BITS: usize>(
             let bias = S::pick(S::load(biases.add(b / group)), index);
             let mut v = [S::splat(0.0); MAX_LANES];
             for (j, v) in v.iter_mut().enumerate().take(per_lane(BITS)) {
-                *v = S::fma(S::code::<BITS>(codes, j), scale, bias);
+                *v = value(S::code::<BITS>(codes, j), scale, bias);
             }
             interleave::<S>(&mut v, per_lane(BITS));
             for (j, v) in v.iter().enumerate().take(per_lane(BITS)) {

@@ -112,7 +112,7 @@ impl Tiles {
         macro_rules! tiles {
             ($vectors:literal, $($rows:literal)*) => {{
                 let mut row = 0;
-                $(while row + $rows <= self.rows {
+                $(while self.rows - row >= $rows {
                     // SAFETY: passed on to the caller.
                     unsafe { self.tile::<S, $rows, $vectors>(row) };
                     row += $rows;

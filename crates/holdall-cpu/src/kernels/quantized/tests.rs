@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 
 use super::testing::{run_serial, run_team};
-use super::{BatchAxis, Float, MatmulShape, QuantizedMatmul};
+use super::{BatchAxis, Dequantize, Float, MatmulShape, Quantize, QuantizedMatmul};
 use crate::isa::Isa;
 use crate::kernel::{Kernel, Scratch, Slice};
 
@@ -181,6 +181,239 @@ fn products_match_sums_in_double_precision() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// FNV-1a of codes, scales, biases and dequantized weights, one after another, by type, group size and width, for the
+/// matrix of [`weights`]: made with MLX 0.32 on a CPU (`mx.quantize`, `mx.dequantize`).
+const GOLDENS: [(Float, usize, [u64; 6]); 9] = [
+    (
+        Float::F32,
+        32,
+        [
+            0xb124_c777_ccce_97ed,
+            0xab7b_81c2_b512_fd44,
+            0x0e14_eddf_3b09_bc10,
+            0x1bc6_fc49_9b92_2642,
+            0xd2a1_70dc_e89c_e6a5,
+            0x09df_fdd8_faab_6d1f,
+        ],
+    ),
+    (
+        Float::F32,
+        64,
+        [
+            0x576b_4f61_7f2b_7af5,
+            0x2497_05b2_cd51_d1dc,
+            0x7293_9def_1ba9_e680,
+            0x2e9b_6f63_3794_d4ba,
+            0xed96_8a3a_7e4d_140e,
+            0x703e_3bd2_0a99_2309,
+        ],
+    ),
+    (
+        Float::F32,
+        128,
+        [
+            0xe61b_ff5e_083c_81ad,
+            0x1ada_2e70_872c_dc47,
+            0x9404_a6ba_4bb8_2960,
+            0xb79f_2bc7_804c_ed60,
+            0x3d4a_728f_e805_2b25,
+            0xb364_bb64_8ab3_7433,
+        ],
+    ),
+    (
+        Float::F16,
+        32,
+        [
+            0xf5ee_515e_d729_b739,
+            0x1abd_1812_2b83_eb77,
+            0xa338_1f5a_4d85_29a5,
+            0x133d_866b_547a_4886,
+            0x0b99_011d_2d7c_06da,
+            0x82dc_1a31_f83c_07d4,
+        ],
+    ),
+    (
+        Float::F16,
+        64,
+        [
+            0xe157_32db_7c3c_06ce,
+            0x4019_e26d_89e5_175a,
+            0xf0bd_5dbc_43f1_f6ea,
+            0xe62f_9356_9533_98f3,
+            0x60e6_3fa5_9755_356d,
+            0x0d5d_a619_d0a3_4705,
+        ],
+    ),
+    (
+        Float::F16,
+        128,
+        [
+            0xfaac_4011_1a02_095b,
+            0x034d_82b8_e1b4_f1bf,
+            0xff7f_7b4a_d2f6_347b,
+            0x7a2f_3717_cda9_ca50,
+            0x2cef_5b58_e586_8889,
+            0xc481_1cf3_6a0e_89a4,
+        ],
+    ),
+    (
+        Float::Bf16,
+        32,
+        [
+            0x62c4_ef72_0b17_9c95,
+            0x5c54_7389_0b9d_ae80,
+            0x699a_8aec_44bc_ebd1,
+            0x9875_feec_7545_3b81,
+            0xb14f_8385_238e_0efa,
+            0x0799_b0a0_047b_d03d,
+        ],
+    ),
+    (
+        Float::Bf16,
+        64,
+        [
+            0x902d_1665_fe55_a733,
+            0x6bfb_773c_0469_4c0d,
+            0x1051_b693_653d_427c,
+            0x7b90_1b8a_804f_ee36,
+            0xd2af_8e44_2c70_fba1,
+            0xb030_5004_c729_0c37,
+        ],
+    ),
+    (
+        Float::Bf16,
+        128,
+        [
+            0x6b75_c91f_f692_73b3,
+            0x6782_a5a2_fe21_f9bd,
+            0x2864_abcc_c070_c68f,
+            0xe855_62d4_903c_ab49,
+            0xac8e_87ef_fe9e_2912,
+            0x6764_011b_270b_baff,
+        ],
+    ),
+];
+
+/// Four rows of 256: both signs, one sign, constant groups, many small values.
+fn weights() -> Vec<f32> {
+    let mut random = Random(7);
+    let mut w: Vec<f32> = (0..256).map(|_| random.unit() * 2.0).collect();
+    w.extend((0..256).map(|_| random.unit() * 0.125 + 1.0));
+    w.extend((0..256).map(|i| if i < 128 { -0.75 } else { 0.0 }));
+    w.extend((0..256).map(|_| random.unit()).map(|v| v * (v * v)));
+    w
+}
+
+fn fnv<'a>(bytes: impl Iterator<Item = &'a u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[test]
+fn quantize_and_dequantize_equal_mlx() {
+    for isa in Isa::available() {
+        for (kind, group_size, hashes) in GOLDENS {
+            for (bits, hash) in [2, 3, 4, 5, 6, 8].into_iter().zip(hashes) {
+                let mut at = weights().into_iter();
+                let mut w = values(kind, 1024, || at.next().unwrap()).bytes;
+                let mut codes = vec![0u32; 1024 * bits / 32];
+                let mut scales = vec![0u8; 1024 / group_size * kind.bytes()];
+                let mut biases = scales.clone();
+                let mut back = vec![0u8; 1024 * kind.bytes()];
+                let mut scratch = Scratch::default();
+                let quantize = Quantize::with_isa(4, 256, bits, group_size, kind, 2, isa).unwrap();
+                let memory = [slice(&mut w), slice(&mut codes), slice(&mut scales), slice(&mut biases)];
+                // SAFETY: the operands have the kernel's sizes and outlive the call.
+                unsafe { run_serial(&quantize, &memory, &mut scratch) };
+                let dequantize = Dequantize::with_isa(4, 256, bits, group_size, kind, kind, 2, isa).unwrap();
+                let memory = [slice(&mut codes), slice(&mut scales), slice(&mut biases), slice(&mut back)];
+                // SAFETY: as above.
+                unsafe { run_serial(&dequantize, &memory, &mut scratch) };
+                let words: Vec<u8> = codes.iter().flat_map(|word| word.to_le_bytes()).collect();
+                let got = fnv(words.iter().chain(&scales).chain(&biases).chain(&back));
+                assert_eq!(got, hash, "{kind:?} groups of {group_size}, {bits} bits, {isa:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn known_codes() {
+    let mut w = weights()[..32].to_vec();
+    let (mut codes, mut scale, mut bias) = ([0u32; 4], [0f32], [0f32]);
+    let memory = [slice(&mut w), slice(&mut codes), slice(&mut scale), slice(&mut bias)];
+    let kernel = Quantize::new(1, 32, 4, 32, Float::F32, 1).unwrap();
+    // SAFETY: the operands have the kernel's sizes and outlive the call.
+    unsafe { run_serial(&kernel, &memory, &mut Scratch::default()) };
+    assert_eq!(codes, [0x3164_4a90, 0x74e5_f1d8, 0x5e29_975a, 0x54e3_c7bb]);
+    assert_eq!((scale[0].to_bits(), bias[0].to_bits()), (3_195_831_889, 1_073_514_065));
+}
+
+#[test]
+fn long_rows_dequantize_to_other_types() {
+    // Longer than the part that is computed at once; to single precision, so that nothing is rounded twice.
+    let (rows, len, group_size) = (3, 1024 + 96, 32);
+    for isa in Isa::available() {
+        for bits in [2, 3, 4, 5, 6, 8] {
+            let mut random = Random(bits as u64);
+            let mut codes: Vec<u32> = (0..rows * len * bits / 32).map(|_| random.bits()).collect();
+            let mut scales = values(Float::Bf16, rows * len / group_size, || random.unit());
+            let mut biases = values(Float::Bf16, rows * len / group_size, || random.unit());
+            let mut out = vec![f32::NAN; rows * len];
+            let kernel =
+                Dequantize::with_isa(rows, len, bits, group_size, Float::Bf16, Float::F32, 1, isa).unwrap();
+            let memory =
+                [slice(&mut codes), slice(&mut scales.bytes), slice(&mut biases.bytes), slice(&mut out)];
+            // SAFETY: the operands have the kernel's sizes and outlive the call.
+            unsafe { run_serial(&kernel, &memory, &mut Scratch::default()) };
+            for (i, got) in out.iter().enumerate() {
+                let row = &codes[i / len * len * bits / 32..];
+                let product = bf16::from_f64(code(row, bits, i % len) * scales.exact[i / group_size]);
+                let want = bf16::from_f64(f64::from(product) + biases.exact[i / group_size]);
+                assert_eq!(*got, want.to_f32(), "weight {i}, {bits} bits, {isa:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn unsupported_codes_are_named() {
+    let error = |bits, group_size, len| {
+        Quantize::new(1, len, bits, group_size, Float::F32, 1).unwrap_err().to_string()
+    };
+    assert_eq!(error(7, 32, 64), "quantized codes have 2, 3, 4, 5, 6 or 8 bits, not 7");
+    assert_eq!(error(4, 48, 96), "quantized groups have 32, 64 or 128 weights, not 48");
+    assert!(error(4, 64, 96).contains("length 96, is not made of whole groups of 64"));
+}
+
+#[test]
+fn batches_broadcast_and_stride() {
+    for isa in Isa::available() {
+        for (m, transpose) in [(1, true), (3, true), (20, true), (2, false), (20, false)] {
+            let (n, k) = if transpose { (21, 96) } else { (96, 21) };
+            let (words, groups) = (n * k * 4 / 32, n * k / 32);
+            // w broadcast over the outer axis, x over the middle one.
+            let batch = vec![
+                BatchAxis { len: 2, x: m * k + 5, w: 0, scales: 0 },
+                BatchAxis { len: 3, x: 0, w: words, scales: groups },
+            ];
+            let shape = MatmulShape {
+                m,
+                n,
+                k,
+                x_row: k,
+                batch,
+                transpose,
+                bits: 4,
+                group_size: 32,
+                x: Float::F16,
+                scales: Float::F16,
+                out: Float::F16,
+            };
+            check_product(&shape, isa, 2, 99);
         }
     }
 }

@@ -74,6 +74,7 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 2;
+    const DECODE_ROWS: &'static [usize] = &[1, 2, 4];
     type F = __m256;
     type U = __m256i;
 

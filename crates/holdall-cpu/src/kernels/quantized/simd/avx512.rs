@@ -112,6 +112,7 @@ impl Simd for Avx512 {
     const LANES: usize = 16;
     const TILE_ROWS: usize = 8;
     const TILE_VECTORS: usize = 3;
+    const DECODE_ROWS: &'static [usize] = &[1, 2, 4, 8];
     type F = __m512;
     type U = __m512i;
 

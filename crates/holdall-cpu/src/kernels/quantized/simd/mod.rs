@@ -10,6 +10,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
+use super::Float;
 use crate::isa::Isa;
 
 /// Codes that one 32-bit lane holds after [`Simd::spread`].
@@ -38,6 +39,8 @@ pub(super) trait Simd: Copy + 'static {
     const TILE_ROWS: usize;
     /// Vectors of a row of that tile.
     const TILE_VECTORS: usize;
+    /// Numbers of rows of x for which products by rows of w are compiled, ascending.
+    const DECODE_ROWS: &'static [usize];
     /// Floats.
     type F: Copy;
     /// Bits.
@@ -92,6 +95,25 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn narrow_f16(p: *mut u16, v: Self::F);
     /// Rounds to bfloat16, to nearest even.
     unsafe fn narrow_bf16(p: *mut u16, v: Self::F);
+    /// The value of type `kind` that is nearest, ties to even.
+    #[inline(always)]
+    unsafe fn round(kind: Float, v: Self::F) -> Self::F {
+        let mut halves = [0; MAX_LANES];
+        // SAFETY: passed on to the caller; the array has a vector's length.
+        unsafe {
+            match kind {
+                Float::F32 => v,
+                Float::F16 => {
+                    Self::narrow_f16(halves.as_mut_ptr(), v);
+                    Self::widen_f16(halves.as_ptr())
+                }
+                Float::Bf16 => {
+                    Self::narrow_bf16(halves.as_mut_ptr(), v);
+                    Self::widen_bf16(halves.as_ptr())
+                }
+            }
+        }
+    }
     /// Asks for the cache line at `p`, which need not be valid.
     unsafe fn prefetch(p: *const u8);
 }
@@ -124,17 +146,27 @@ pub(super) unsafe fn dispatch<T: Task>(isa: Isa, task: T) {
     }
 }
 
-/// Lanes and tile shape of a level, for planning: lanes, rows, vectors.
-pub(super) fn shape(isa: Isa) -> (usize, usize, usize) {
-    fn of<S: Simd>() -> (usize, usize, usize) {
-        (S::LANES, S::TILE_ROWS, S::TILE_VECTORS)
-    }
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => of::<avx512::Avx512>(),
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => of::<avx2::Avx2>(),
-        _ => of::<portable::Portable>(),
+/// What planning needs to know of a level.
+pub(super) struct Level {
+    /// Columns of the register tile of the matrix product.
+    pub tile_columns: usize,
+    /// [`Simd::DECODE_ROWS`].
+    pub decode_rows: &'static [usize],
+}
+
+impl Level {
+    /// That of a level.
+    pub(super) fn of(isa: Isa) -> Self {
+        fn of<S: Simd>() -> Level {
+            Level { tile_columns: S::LANES * S::TILE_VECTORS, decode_rows: S::DECODE_ROWS }
+        }
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => of::<avx512::Avx512>(),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => of::<avx2::Avx2>(),
+            _ => of::<portable::Portable>(),
+        }
     }
 }
 

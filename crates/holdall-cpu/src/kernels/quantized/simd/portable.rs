@@ -41,6 +41,7 @@ impl Simd for Portable {
     const LANES: usize = 8;
     const TILE_ROWS: usize = 4;
     const TILE_VECTORS: usize = if cfg!(target_arch = "aarch64") { 2 } else { 1 };
+    const DECODE_ROWS: &'static [usize] = &[1, 4];
     type F = F;
     type U = U;
 
