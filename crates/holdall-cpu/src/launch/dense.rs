@@ -2,10 +2,9 @@
 
 use holdall_core::Dtype;
 use holdall_core::device::{Kernels, Operand, Plan, Request};
-use holdall_core::op::Spec;
 use holdall_core::ops::{Matmul, RmsNorm, Rope};
 
-use super::{float, lead_strides, plan};
+use super::{float, lead_strides, not_double, plan};
 use crate::isa::Isa;
 use crate::kernels::dense::{self, Number};
 use crate::kernels::norm;
@@ -51,11 +50,6 @@ pub(super) fn register(kernels: &mut Kernels) {
         Ok(plan(kernel, request.inputs.len(), 1))
     });
     kernels.register_for(not_double::<Rope>, rope);
-}
-
-/// Kernels that compute in float32 leave float64 to the decomposition.
-fn not_double<P>(_: &P, inputs: &[&Spec]) -> bool {
-    inputs[0].dtype != Dtype::Float64
 }
 
 fn rope(op: &Rope, request: &Request<'_>) -> holdall_core::Result<Plan> {

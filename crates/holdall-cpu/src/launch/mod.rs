@@ -1,5 +1,6 @@
 //! Which kernel runs which op: one file a family, each with a `register`.
 
+mod attention;
 mod dense;
 mod load;
 mod quantized;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use holdall_core::command::Launch;
 use holdall_core::device::{Kernels, Operand, Plan};
+use holdall_core::op::Spec;
 use holdall_core::{Dtype, Error, ErrorKind, Result};
 
 use crate::kernel::Kernel;
@@ -17,6 +19,7 @@ use crate::stream::CpuLaunch;
 /// All kernels of the CPU, for a team of `threads`.
 pub(crate) fn kernels(threads: usize) -> Kernels {
     let mut kernels = Kernels::default();
+    attention::register(&mut kernels);
     dense::register(&mut kernels);
     load::register(&mut kernels);
     quantized::register(&mut kernels, threads);
@@ -49,4 +52,9 @@ fn float(op: &'static str, dtype: Dtype) -> Result<Float> {
 fn lead_strides(x: &Operand, lead: &[usize]) -> holdall_core::Strides {
     let n = x.shape().len() - 2;
     holdall_core::broadcast_strides(&x.shape()[..n], &x.strides()[..n], lead)
+}
+
+/// Kernels that compute in float32 leave float64 to the decomposition.
+fn not_double<P>(_: &P, inputs: &[&Spec]) -> bool {
+    inputs[0].dtype != Dtype::Float64
 }

@@ -1,7 +1,7 @@
 //! Products with affine quantized weights, and conversions to and from them.
 
 use holdall_core::device::{Kernels, Plan, Request};
-use holdall_core::ops::QuantizedMatmul;
+use holdall_core::ops::{Dequantize, Quantize, QuantizedMatmul};
 use holdall_core::{Dtype, Error, ErrorKind, Result};
 
 use super::{lead_strides, plan};
@@ -9,6 +9,37 @@ use crate::kernels::quantized::{self, BatchAxis, Float, MatmulShape};
 
 pub(super) fn register(kernels: &mut Kernels, threads: usize) {
     kernels.register(move |op: &QuantizedMatmul, request| matmul(op, request, threads));
+    kernels.register(move |op: &Dequantize, request| {
+        if let Some(copies) = request.require_contiguous([0, 1, 2]) {
+            return Ok(copies);
+        }
+        let (rows, len) = matrix(request.shape());
+        let scales = float("dequantize", request.inputs[1].spec.dtype)?;
+        let (bits, group) = (op.packing.bits, op.packing.group_size);
+        let kernel = quantized::Dequantize::new(rows, len, bits, group, scales, scales, threads);
+        Ok(plan(kernel.map_err(|e| unsupported("dequantize", &e))?, 3, 1))
+    });
+    kernels.register(move |op: &Quantize, request| {
+        if let Some(copies) = request.require_contiguous([0]) {
+            return Ok(copies);
+        }
+        let (rows, len) = matrix(request.inputs[0].shape());
+        let kind = float("quantize", request.inputs[0].spec.dtype)?;
+        let kernel = quantized::Quantize::new(rows, len, op.packing.bits, op.packing.group_size, kind, threads);
+        Ok(plan(kernel.map_err(|e| unsupported("quantize", &e))?, 1, 3))
+    });
+}
+
+/// A shape as rows over its last axis.
+fn matrix(shape: &[usize]) -> (usize, usize) {
+    match shape.split_last() {
+        Some((last, lead)) => (lead.iter().product(), *last),
+        None => (1, 1),
+    }
+}
+
+fn unsupported(op: &'static str, e: &quantized::Unsupported) -> Error {
+    Error::new(ErrorKind::Kernel, op, e.to_string())
 }
 
 fn float(op: &'static str, dtype: Dtype) -> Result<Float> {
@@ -64,6 +95,6 @@ fn matmul(op: &QuantizedMatmul, request: &Request<'_>, threads: usize) -> Result
         },
         threads,
     )
-    .map_err(|e| Error::new(ErrorKind::Kernel, NAME, e.to_string()))?;
+    .map_err(|e| unsupported(NAME, &e))?;
     Ok(plan(kernel, 4, 1))
 }
