@@ -20,7 +20,7 @@ use crate::runtime::Runtime;
 use crate::scalar::{Operand, Scalar};
 use crate::shape::{Dims, Layout, broadcast, checked_size};
 use crate::stream::{self, StreamId};
-use crate::{eval, trace};
+use crate::trace::{self, Label};
 
 /// A multidimensional array: computed when its value is asked for, cheap to clone, immutable.
 #[derive(Clone)]
@@ -76,6 +76,11 @@ impl Array {
 
     pub(crate) fn node(op: Op, inputs: Inputs, outputs: Specs, origin: Origin) -> Arc<Node> {
         let trace = trace::of(&inputs);
+        Self::traced(op, inputs, outputs, origin, trace)
+    }
+
+    /// A node with a label of its own: a transformation's copy of an input.
+    pub(crate) fn traced(op: Op, inputs: Inputs, outputs: Specs, origin: Origin, trace: Label) -> Arc<Node> {
         let constant = if let Op::Constant(value) = op { Some(value) } else { None };
         Arc::new(Node {
             constant,
@@ -335,7 +340,7 @@ impl Array {
     /// # Errors
     /// When a device, memory, a kernel or reading a file fails.
     pub fn eval(&self) -> Result<()> {
-        eval::eval(&[self])
+        crate::eval(&[self])
     }
 
     /// The elements as bytes, row-major without gaps, computed if need be.

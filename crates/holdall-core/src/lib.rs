@@ -21,6 +21,7 @@ mod scalar;
 mod shape;
 mod stream;
 mod trace;
+pub mod transform;
 
 pub use array::Array;
 pub use dtype::{Category, Dtype, Element};

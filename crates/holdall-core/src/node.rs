@@ -20,6 +20,7 @@ use crate::op::{Op, Spec};
 use crate::scalar::Scalar;
 use crate::shape::Layout;
 use crate::stream::StreamId;
+use crate::trace::Label;
 
 pub(crate) type Inputs = SmallVec<[Array; 2]>;
 
@@ -33,8 +34,8 @@ pub(crate) struct Node {
     pub stream: StreamId,
     /// The value of a constant, which needs no memory until an op with a kernel of its own takes it.
     pub constant: Option<Scalar>,
-    /// The transformation that traces this node, whose graph is kept while that runs; 0 for none.
-    pub trace: u32,
+    /// The transformations that trace this node, whose graph is kept while one of them runs; 0 for none.
+    pub trace: Label,
 }
 
 /// How a node came to be. Gone once it has been evaluated.

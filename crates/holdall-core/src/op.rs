@@ -56,6 +56,9 @@ pub enum Op {
     Primitive(Handle),
     /// Each output is the input of that index: what an op becomes that runs as its decomposition.
     Alias,
+    /// The same for an op that a transformation traces, which needs to know what it was: its own inputs come after
+    /// those that are its outputs.
+    Decomposed(Handle),
 }
 
 impl Op {
@@ -65,7 +68,7 @@ impl Op {
             Self::Row(row) => row.name,
             Self::Cast(_) => "astype",
             Self::Constant(_) => "constant",
-            Self::Primitive(p) => p.0.name(),
+            Self::Primitive(p) | Self::Decomposed(p) => p.0.name(),
             Self::Alias => "alias",
         }
     }

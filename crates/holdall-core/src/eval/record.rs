@@ -56,7 +56,7 @@ impl Worklist {
                 record.kernel(&*op.0, &inputs, donated)
             }
             _ => {
-                for (i, x) in inputs.iter().enumerate() {
+                for (i, x) in inputs[..node.outputs.len()].iter().enumerate() {
                     let value = record.value_of(x)?;
                     record.set(i, share(&value));
                 }
@@ -463,7 +463,7 @@ fn share(value: &Value) -> Value {
 }
 
 /// Lets a recorded node go of its op and inputs, unless a transformation traces it. Constants stay what they are.
-fn detach(node: &Node) {
+pub(crate) fn detach(node: &Node) {
     if trace::is_open(node.trace) {
         return;
     }

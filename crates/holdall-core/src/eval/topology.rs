@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 
 use smallvec::SmallVec;
 
-use crate::Array;
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::Scheduler;
 use crate::node::{Graph, Node};
 use crate::op::Op;
+use crate::{Array, trace};
 
 /// Marks of nodes are an index plus one; this one says that the node's inputs are still being visited.
 const OPEN: u32 = u32::MAX;
@@ -106,14 +106,21 @@ impl Worklist {
                                 format!("device {device} has no kernel for this op"),
                             ))
                         });
-                        Some(made.map_err(|e| e.at(node.origin))?)
+                        let mut parts = made.map_err(|e| e.at(node.origin))?;
+                        let op = if trace::is_open(node.trace) {
+                            parts.extend(graph.inputs.iter().cloned());
+                            Op::Decomposed(op.clone())
+                        } else {
+                            Op::Alias
+                        };
+                        Some((op, parts))
                     }
                 }
                 _ => None,
             }
         };
-        if let Some(outputs) = decomposed {
-            *node.graph.lock() = Some(Graph { op: Op::Alias, inputs: outputs.into() });
+        if let Some((op, parts)) = decomposed {
+            *node.graph.lock() = Some(Graph { op, inputs: parts.into() });
         }
         node.mark.store(OPEN, Ordering::Relaxed);
         Ok(())

@@ -6,7 +6,6 @@
 use super::algebra::{Algebra, Complex, Float, Logic, Ordered, Real};
 use super::{Row, row};
 use crate::Array;
-use crate::dtype::Dtype;
 use crate::scalar::Scalar;
 
 fn apply(row: &'static Row, x: &[&Array]) -> Array {
@@ -59,9 +58,4 @@ impl Real for Array {
 impl Complex for Array {
     type Part = Self;
     methods! { real = real; imag = imag; modulus = modulus; conjugate = conjugate; }
-}
-
-/// Whether a type carries derivatives.
-pub(crate) fn is_differentiable(dtype: Dtype) -> bool {
-    dtype.is_inexact()
 }

@@ -1,0 +1,216 @@
+//! Functions with derivatives of one's own, or with none.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::Array;
+use crate::error::{Error, ErrorKind, Result};
+use crate::op::{Derivative, Primitive, Spec, Specs};
+use crate::shape::Layout;
+
+/// The same array, constant for derivatives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StopGradient;
+
+impl Primitive for StopGradient {
+    fn name(&self) -> &'static str {
+        "stop_gradient"
+    }
+    fn infer(&self, inputs: &[&Spec]) -> Result<Specs> {
+        Ok(std::iter::once(inputs[0].clone()).collect())
+    }
+    fn is_view(&self) -> bool {
+        true
+    }
+    fn view(&self, _: &Spec, layout: &Layout, _: &Spec) -> Option<Layout> {
+        Some(layout.clone())
+    }
+    fn derivative(&self) -> Derivative {
+        Derivative::Zero
+    }
+}
+
+/// `x`, which transformations take for constant.
+///
+/// # Errors
+/// Never at present.
+#[track_caller]
+pub fn stop_gradient(x: &Array) -> Result<Array> {
+    Array::apply(StopGradient, &[x])
+}
+
+type Function = dyn Fn(&[Array]) -> Result<Vec<Array>> + Send + Sync;
+/// Primals, outputs, directions → directions.
+type Rule = dyn Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>> + Send + Sync;
+
+/// A function whose derivatives are given by hand: the one that is given in each mode, else the function's own.
+///
+/// ```no_run
+/// use holdall_core::{Array, transform::CustomFunction};
+///
+/// // The identity, with gradients clipped.
+/// let clip = CustomFunction::new(|x| Ok(vec![x[0].clone()]))
+///     .with_vjp(|_, _, c| Ok(vec![c[0].clip(Some((-1.0).into()), Some(1.0.into()))?]));
+/// let y = clip.call(&[Array::scalar(2f32)])?;
+/// # Ok::<(), holdall_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct CustomFunction {
+    function: Arc<Function>,
+    rules: Rules,
+}
+
+#[derive(Clone, Default)]
+struct Rules {
+    vjp: Option<Arc<Rule>>,
+    jvp: Option<Arc<Rule>>,
+}
+
+impl fmt::Debug for CustomFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rules.fmt(f)
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CustomFunction {{ vjp: {}, jvp: {} }}", self.vjp.is_some(), self.jvp.is_some())
+    }
+}
+
+impl CustomFunction {
+    /// `function` with its own derivatives.
+    pub fn new(function: impl Fn(&[Array]) -> Result<Vec<Array>> + Send + Sync + 'static) -> Self {
+        Self { function: Arc::new(function), rules: Rules::default() }
+    }
+
+    /// Backwards, `rule(primals, outputs, cotangents of the outputs)` gives the cotangents of the primals, of their
+    /// shapes.
+    #[must_use]
+    pub fn with_vjp(
+        mut self,
+        rule: impl Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>> + Send + Sync + 'static,
+    ) -> Self {
+        self.rules.vjp = Some(Arc::new(rule));
+        self
+    }
+
+    /// Forwards, `rule(primals, outputs, tangents of the primals)` gives the tangents of the outputs, of their shapes.
+    #[must_use]
+    pub fn with_jvp(
+        mut self,
+        rule: impl Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>> + Send + Sync + 'static,
+    ) -> Self {
+        self.rules.jvp = Some(Arc::new(rule));
+        self
+    }
+
+    /// The function's outputs.
+    ///
+    /// # Errors
+    /// What the function returns. Differentiating returns what the rules do, and [`ErrorKind::Gradient`] when they give
+    /// another number of arrays than there are to be, or in a mode without a rule when an op has no derivative.
+    #[track_caller]
+    pub fn call(&self, primals: &[Array]) -> Result<Vec<Array>> {
+        let Rules { vjp, jvp } = &self.rules;
+        let outputs = if vjp.is_some() && jvp.is_some() {
+            // Nothing goes through the function itself, so its ops need no derivatives.
+            let constant: Vec<Array> = primals.iter().map(stop_gradient).collect::<Result<_>>()?;
+            (self.function)(&constant)?
+        } else {
+            (self.function)(primals)?
+        };
+        let op = Ruled { rules: self.rules.clone(), primals: primals.len() };
+        let inputs: Vec<&Array> = primals.iter().chain(&outputs).collect();
+        Array::apply_many(op, &inputs)
+    }
+}
+
+/// Inputs: the primals, then the outputs. Outputs: those inputs. A mode with a rule goes to the primals, one without to
+/// the outputs, and so through the function.
+#[derive(Clone, Debug)]
+struct Ruled {
+    rules: Rules,
+    primals: usize,
+}
+
+fn same(a: &Option<Arc<Rule>>, b: &Option<Arc<Rule>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+impl PartialEq for Ruled {
+    fn eq(&self, other: &Self) -> bool {
+        self.primals == other.primals
+            && same(&self.rules.vjp, &other.rules.vjp)
+            && same(&self.rules.jvp, &other.rules.jvp)
+    }
+}
+
+impl Hash for Ruled {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.primals.hash(state);
+    }
+}
+
+impl Ruled {
+    fn zeros(given: &[Option<Array>], like: &[Array]) -> Result<Vec<Array>> {
+        given.iter().zip(like).map(|(t, x)| t.clone().map_or_else(|| super::zeros_like(x), Ok)).collect()
+    }
+
+    fn checked(made: Vec<Array>, like: &[Array]) -> Result<Vec<Option<Array>>> {
+        let fits = made.len() == like.len() && made.iter().zip(like).all(|(t, x)| t.shape() == x.shape());
+        if !fits {
+            let shapes =
+                |x: &[Array]| x.iter().map(|x| format!("{:?}", x.shape())).collect::<Vec<_>>().join(", ");
+            return Err(Error::new(
+                ErrorKind::Gradient,
+                "custom_function",
+                format!("a rule gave arrays of shapes {}, wanted {}", shapes(&made), shapes(like)),
+            ));
+        }
+        Ok(made.into_iter().map(Some).collect())
+    }
+}
+
+impl Primitive for Ruled {
+    fn name(&self) -> &'static str {
+        "custom_function"
+    }
+    fn infer(&self, inputs: &[&Spec]) -> Result<Specs> {
+        Ok(inputs[self.primals..].iter().map(|s| (*s).clone()).collect())
+    }
+    fn derivative(&self) -> Derivative {
+        Derivative::Custom
+    }
+    fn decompose(&self, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
+        Some(Ok(inputs[self.primals..].to_vec()))
+    }
+    fn jvp(
+        &self,
+        inputs: &[Array],
+        outputs: &[Array],
+        tangents: &[Option<Array>],
+    ) -> Result<Vec<Option<Array>>> {
+        let Some(rule) = &self.rules.jvp else { return Ok(tangents[self.primals..].to_vec()) };
+        let primals = &inputs[..self.primals];
+        Self::checked(rule(primals, outputs, &Self::zeros(tangents, primals)?)?, outputs)
+    }
+    fn vjp(
+        &self,
+        inputs: &[Array],
+        outputs: &[Array],
+        cotangents: &[Option<Array>],
+    ) -> Result<Vec<Option<Array>>> {
+        let Some(rule) = &self.rules.vjp else {
+            let nothing = std::iter::repeat_n(None, self.primals);
+            return Ok(nothing.chain(cotangents.iter().cloned()).collect());
+        };
+        let primals = &inputs[..self.primals];
+        Self::checked(rule(primals, outputs, &Self::zeros(cotangents, outputs)?)?, primals)
+    }
+}
