@@ -1,5 +1,7 @@
 //! Which kernel runs which op: one file a family, each with a `register`.
 
+mod indexing;
+
 use std::sync::Arc;
 
 use holdall_core::command::Launch;
@@ -11,8 +13,8 @@ use crate::stream::CpuLaunch;
 /// All kernels of the CPU, for a team of `threads`.
 pub(crate) fn kernels(threads: usize) -> Kernels {
     let mut kernels = Kernels::default();
-    let _ = threads;
     kernels.register(|_: &holdall_core::ops::Reduce, _| Ok(holdall_core::device::Plan::nothing()));
+    indexing::register(&mut kernels, threads);
     kernels
 }
 
