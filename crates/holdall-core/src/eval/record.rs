@@ -432,7 +432,9 @@ impl Recorder<'_> {
         let value = &values[input];
         let mine = value.device == self.device();
         let encoder = self.scheduler.encoder(self.node.stream);
-        if donated == Some(input) && mine && encoder.queue.may_reuse(&value.storage) {
+        // A copy that was made for this op has no other owner either.
+        let fresh = Arc::strong_count(value) == 1 && Arc::strong_count(&value.storage) == 1;
+        if (fresh || donated == Some(input)) && mine && encoder.queue.may_reuse(&value.storage) {
             return Ok((value.storage.clone(), value.layout.clone()));
         }
         let copy = self.contiguous(value, inputs[input].spec())?;

@@ -3,6 +3,7 @@
 pub mod attention;
 pub mod dense;
 pub mod float;
+pub mod indexing;
 pub mod math;
 pub mod norm;
 pub mod pointwise;

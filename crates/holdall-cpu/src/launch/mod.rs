@@ -2,6 +2,7 @@
 
 mod attention;
 mod dense;
+mod indexing;
 mod load;
 mod quantized;
 
@@ -21,6 +22,7 @@ pub(crate) fn kernels(threads: usize) -> Kernels {
     let mut kernels = Kernels::default();
     attention::register(&mut kernels);
     dense::register(&mut kernels);
+    indexing::register(&mut kernels, threads);
     load::register(&mut kernels);
     quantized::register(&mut kernels, threads);
     kernels
