@@ -4,6 +4,7 @@ mod attention;
 mod dense;
 mod indexing;
 mod load;
+mod norm;
 mod quantized;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(crate) fn kernels(threads: usize) -> Kernels {
     dense::register(&mut kernels);
     indexing::register(&mut kernels, threads);
     load::register(&mut kernels);
+    norm::register(&mut kernels);
     quantized::register(&mut kernels, threads);
     kernels
 }
