@@ -2,7 +2,9 @@
 
 mod attention;
 mod dense;
+mod indexing;
 mod load;
+mod norm;
 mod quantized;
 
 use std::sync::Arc;
@@ -21,7 +23,9 @@ pub(crate) fn kernels(threads: usize) -> Kernels {
     let mut kernels = Kernels::default();
     attention::register(&mut kernels);
     dense::register(&mut kernels);
+    indexing::register(&mut kernels, threads);
     load::register(&mut kernels);
+    norm::register(&mut kernels);
     quantized::register(&mut kernels, threads);
     kernels
 }

@@ -1,0 +1,6 @@
+//! Ops against plain implementations.
+
+mod ops {
+    mod indexing;
+    mod support;
+}
