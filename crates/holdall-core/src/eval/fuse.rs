@@ -37,6 +37,8 @@ pub(super) fn fuse(list: &mut Worklist) {
     // The first member so far of each kernel: the head of its list.
     let mut heads: Vec<u32> = (0..n as u32).collect();
     for i in (0..n).rev() {
+        // Before the clone below, which would count as an owner.
+        let internal = list.is_internal(i);
         let Some(node) = list.entries[i].node.clone() else { continue };
         let graph = node.graph.lock();
         let Some(graph) = graph.as_ref() else { continue };
@@ -46,7 +48,7 @@ pub(super) fn fuse(list: &mut Worklist) {
             let kernel = &kernels[r as usize];
             let added = graph.inputs.len() as u32 - 1;
             let fits = kernel.steps + 1 < MAX_STEPS && kernel.inputs + added <= MAX_INPUTS;
-            if fits && node.outputs.len() == 1 && joins(list, r, &node) && list.is_internal(i) {
+            if fits && node.outputs.len() == 1 && joins(list, r, &node) && internal {
                 root = r;
             }
         }
