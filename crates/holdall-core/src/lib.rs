@@ -16,6 +16,7 @@ mod eval;
 mod node;
 pub mod op;
 pub mod ops;
+pub mod random;
 mod runtime;
 mod scalar;
 mod shape;

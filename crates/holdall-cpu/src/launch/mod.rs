@@ -1,5 +1,9 @@
 //! Which kernel runs which op: one file a family, each with a `register`.
 
+mod random;
+mod reductions;
+mod sorting;
+
 use std::sync::Arc;
 
 use holdall_core::command::Launch;
@@ -11,8 +15,9 @@ use crate::stream::CpuLaunch;
 /// All kernels of the CPU, for a team of `threads`.
 pub(crate) fn kernels(threads: usize) -> Kernels {
     let mut kernels = Kernels::default();
-    let _ = threads;
-    kernels.register(|_: &holdall_core::ops::Reduce, _| Ok(holdall_core::device::Plan::nothing()));
+    random::register(&mut kernels, threads);
+    reductions::register(&mut kernels, threads);
+    sorting::register(&mut kernels, threads);
     kernels
 }
 
