@@ -97,6 +97,23 @@ impl Array {
         (0..node.outputs.len() as u32).map(|index| Self { node: node.clone(), index }).collect()
     }
 
+    /// Records an op of the elementwise table: inputs are promoted to one type and broadcast to one shape. For those
+    /// who go through the table; each op has a method of its own besides.
+    ///
+    /// # Errors
+    /// When their number is not the row's arity, the shapes do not broadcast, or the row does not take the type.
+    #[track_caller]
+    pub fn elementwise(row: &'static Row, inputs: &[&Self]) -> Result<Vec<Self>> {
+        if inputs.len() != usize::from(row.arity) {
+            return Err(Error::argument(
+                row.name,
+                format!("wanted {} inputs, got {}", row.arity, inputs.len()),
+            )
+            .at(Origin::caller()));
+        }
+        Ok(Self::outputs_of(&Self::row_node(row, inputs)?))
+    }
+
     /// Records an elementwise op: inputs are promoted to one type and broadcast to one shape.
     #[track_caller]
     pub(crate) fn row(row: &'static Row, inputs: &[&Self]) -> Result<Self> {

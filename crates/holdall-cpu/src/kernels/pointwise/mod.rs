@@ -193,7 +193,8 @@ impl Buffers {
         self.kept.len() as u32 - 1
     }
     fn give_back(&mut self, buffer: u32) {
-        if !self.kept[buffer as usize] {
+        // A step may take one register twice.
+        if !self.kept[buffer as usize] && !self.free.contains(&buffer) {
             self.free.push(buffer);
         }
     }

@@ -1,0 +1,6 @@
+//! The sweep: every op of the elementwise table by type and layout, and every derivative against differences.
+
+mod sweep {
+    mod chains;
+    mod support;
+}
