@@ -3,4 +3,5 @@
 mod sweep {
     mod chains;
     mod support;
+    mod transforms;
 }

@@ -53,7 +53,7 @@ impl Worklist {
             Op::Primitive(op) if op.0.is_view() => record.view(&*op.0, &inputs[0]),
             Op::Primitive(op) => {
                 // The clone above, this list's own reference and the graph: more owners than these need the value.
-                let donated = op.0.donates().filter(|i| self.donates(&inputs[*i], 2, 1));
+                let donated = op.0.donates().filter(|i| self.donates(node, &inputs[*i], 2, 1));
                 record.kernel(&*op.0, &inputs, donated)
             }
             _ => {
@@ -66,11 +66,12 @@ impl Worklist {
         }
     }
 
-    /// Whether an input's memory may be taken over: `owners` references to its node and `shares` to its memory are
-    /// those that the present op holds, and there are no others.
-    fn donates(&self, x: &Array, owners: usize, shares: usize) -> bool {
+    /// Whether the memory of an input of `node` may be taken over: `owners` references to its node and `shares` to its
+    /// memory are those that the present op holds, and there are no others. A traced node keeps its inputs.
+    fn donates(&self, node: &Node, x: &Array, owners: usize, shares: usize) -> bool {
         let listed = usize::from(self.find(&x.node).is_some_and(|i| self.entries[i].node.is_some()));
-        Arc::strong_count(&x.node) == owners + listed
+        !trace::is_open(node.trace)
+            && Arc::strong_count(&x.node) == owners + listed
             && x.node.outputs.len() == 1
             && x.value().is_some_and(|v| Arc::strong_count(&v.storage) == shares)
     }
@@ -101,7 +102,7 @@ impl Worklist {
                         && v.storage.bytes() == spec.bytes()
                         && v.device == record.device()
                         // The program's own reference, the graphs' of this kernel.
-                        && self.donates(x, uses + 1, 2)
+                        && self.donates(node, x, uses + 1, 2)
                         && record.scheduler.encoder(node.stream).queue.may_reuse(&v.storage)
                 })
             })
