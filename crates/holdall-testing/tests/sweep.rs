@@ -2,6 +2,8 @@
 
 mod sweep {
     mod chains;
+    mod derivatives;
+    mod structured;
     mod support;
     mod transforms;
 }
