@@ -398,7 +398,11 @@ functions! { Float for F64;
     exp = f64::exp; log = f64::ln; log2 = f64::log2; log10 = f64::log10; log1p = f64::ln_1p; sqrt = f64::sqrt;
     rsqrt = |x: f64| 1.0 / x.sqrt(); sin = f64::sin; cos = f64::cos; tan = f64::tan; arcsin = f64::asin;
     arccos = f64::acos; arctan = f64::atan; sinh = f64::sinh; cosh = f64::cosh; tanh = f64::tanh; arcsinh = f64::asinh;
-    arccosh = f64::acosh; arctanh = f64::atanh;
+    arccosh = f64::acosh; arctanh = |x: f64| {
+        // Odd, and the logarithm is accurate for positive arguments only.
+        let a = x.abs();
+        (0.5 * (2.0 * a / (1.0 - a)).ln_1p()).copysign(x)
+    };
 }
 functions! { Real for F64;
     expm1 = f64::exp_m1; erf = libm::erf; erfinv = erfinv64; sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
@@ -417,7 +421,13 @@ fn erfinv64(x: f64) -> f64 {
     }
     if y.is_finite() {
         for _ in 0..3 {
-            y -= (libm::erf(y) - x) / (std::f64::consts::FRAC_2_SQRT_PI * (-y * y).exp());
+            // Where erf is flat, its distance from 1 says more than itself.
+            let beyond = if x.abs() < 0.5 {
+                libm::erf(y) - x
+            } else {
+                (1.0 - x.abs() - libm::erfc(y.abs())) * x.signum()
+            };
+            y -= beyond / (std::f64::consts::FRAC_2_SQRT_PI * (-y * y).exp());
         }
     }
     if x.abs() == 1.0 { f64::INFINITY.copysign(x) } else { y }
