@@ -25,7 +25,8 @@ fn value_and_grad_gives_both() {
 
 #[test]
 fn derivatives_of_derivatives() {
-    let mut f: Box<dyn Fn(&[Array]) -> holdall::Result<Array>> = Box::new(|x: &[Array]| x[0].sin());
+    type Loss = Box<dyn Fn(&[Array]) -> holdall::Result<Array>>;
+    let mut f: Loss = Box::new(|x: &[Array]| x[0].sin());
     let x = 0.7f64;
     for want in [x.cos(), -x.sin(), -x.cos(), x.sin()] {
         let slope = grad(f, &[0]);
