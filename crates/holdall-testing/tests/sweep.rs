@@ -3,6 +3,7 @@
 #![expect(clippy::cloned_ref_to_slice_refs, reason = "lists of inputs read alike, of one or more")]
 
 mod sweep {
+    mod attention;
     mod chains;
     mod derivatives;
     mod dtypes;

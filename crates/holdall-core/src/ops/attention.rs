@@ -76,6 +76,47 @@ impl Primitive for Attention {
     fn derivative(&self) -> Derivative {
         Derivative::Decompose
     }
+
+    fn decompose(&self, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
+        Some(self.in_parts(inputs).map(|y| vec![y]))
+    }
+}
+
+impl Attention {
+    /// As products and a softmax, in float32 (float64 in float64).
+    fn in_parts(&self, inputs: &[Array]) -> Result<Array> {
+        let dtype = inputs[0].dtype();
+        let wide = if dtype == Dtype::Float64 { dtype } else { Dtype::Float32 };
+        let [q, k, v] = [0, 1, 2].map(|i| inputs[i].astype(wide));
+        let ([b, heads, l, d], [_, groups, s, _]) = (four(q.shape()), four(k.shape()));
+        // Query heads that share a key head become one more axis.
+        let shared = heads / groups;
+        let q = q.multiply(f64::from(self.scale()))?.reshape_to(&[b, groups, shared, l, d])?;
+        let scores = q.matmul(&k.expand_dims(&[2])?.swapaxes(-1, -2)?)?.reshape_to(&[b, heads, l, s])?;
+        // Finite, so that a row that sees nothing gets the average.
+        let keep = |scores: &Array, seen: &Array| Array::select(seen, scores, f64::from(f32::MIN));
+        let scores = match inputs.get(3).filter(|_| self.has_mask) {
+            Some(mask) if mask.dtype() == Dtype::Bool => keep(&scores, mask)?,
+            Some(mask) => scores.add(mask.astype(wide))?,
+            None if self.causal => keep(&scores, &Array::tri(l, s, s as i64 - l as i64, Dtype::Bool)?)?,
+            None => scores,
+        };
+        let weights = match inputs.last().filter(|_| self.has_sinks) {
+            Some(sinks) if s > 0 => {
+                let sinks = sinks.astype(wide).reshape_to(&[heads, 1, 1])?;
+                let total = scores.logsumexp(Some(&[-1]), true)?.logaddexp(sinks)?;
+                scores.subtract(total)?.exp()?
+            }
+            _ => scores.softmax(Some(&[-1]), true)?,
+        };
+        let weights = weights.reshape_to(&[b, groups, shared, l, s])?;
+        let y = weights.matmul(&v.expand_dims(&[2])?)?;
+        Ok(y.reshape_to(&[b, heads, l, v.shape()[3]])?.astype(dtype))
+    }
+}
+
+fn four(shape: &[usize]) -> [usize; 4] {
+    [shape[0], shape[1], shape[2], shape[3]]
 }
 
 impl Array {
