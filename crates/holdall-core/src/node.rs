@@ -86,7 +86,8 @@ pub(crate) fn bury(inputs: Inputs) {
     }
     DRAINING.set(true);
     drop(inputs);
-    while let Some(next) = ORPHANS.with(|o| o.borrow_mut().pop()) {
+    // There are none when the thread is ending: then the drop above was recursive.
+    while let Some(next) = ORPHANS.try_with(|o| o.borrow_mut().pop()).ok().flatten() {
         drop(next);
     }
     DRAINING.set(false);
@@ -97,5 +98,31 @@ impl Drop for Node {
         if let Some(graph) = self.graph.get_mut().take() {
             bury(graph.inputs);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use crate::{Array, Scalar};
+
+    /// Thread locals that hold arrays may outlive this module's own.
+    #[test]
+    fn graphs_may_be_dropped_when_a_thread_ends() {
+        thread_local! {
+            static HELD: RefCell<Option<Array>> = const { RefCell::new(None) };
+        }
+        let chain = || {
+            let x = Array::constant(Scalar::new(1f32));
+            &(&x + &x) + &x
+        };
+        std::thread::spawn(move || {
+            HELD.with(|held| *held.borrow_mut() = None); // made first, dropped last
+            drop(chain());
+            HELD.with(|held| *held.borrow_mut() = Some(chain()));
+        })
+        .join()
+        .unwrap();
     }
 }
