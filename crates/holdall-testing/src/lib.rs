@@ -1,1 +1,2 @@
 //! Test support: op sweep, tolerances, goldens.
+#![forbid(unsafe_code)]
