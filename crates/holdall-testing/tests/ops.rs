@@ -1,6 +1,9 @@
-//! Ops against plain implementations.
+//! Ops against plain implementations, over types and layouts.
 
 mod ops {
     mod indexing;
+    mod random;
+    mod reductions;
+    mod sorting;
     mod support;
 }

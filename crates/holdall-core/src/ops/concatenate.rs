@@ -55,12 +55,7 @@ impl Primitive for Concatenate {
             .collect::<Result<_>>()?;
         Ok(vec![Some(Array::apply(self.clone(), &parts.iter().collect::<Vec<_>>())?)])
     }
-    fn vjp(
-        &self,
-        inputs: &[Array],
-        _: &[Array],
-        cotangents: &[Option<Array>],
-    ) -> Result<Vec<Option<Array>>> {
+    fn vjp(&self, inputs: &[Array], _: &[Array], cotangents: &[Option<Array>]) -> Result<Vec<Option<Array>>> {
         let Some(ct) = &cotangents[0] else { return Ok(vec![None; inputs.len()]) };
         let mut at = 0;
         let mut parts = Vec::with_capacity(inputs.len());

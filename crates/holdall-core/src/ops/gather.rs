@@ -9,9 +9,15 @@ use crate::op::{Derivative, Primitive, Spec, Specs};
 use crate::ops::{Scatter, ScatterAxis, ScatterMode};
 use crate::shape::{Dims, axis_index, broadcast};
 
-pub(super) fn check_indices(op: &'static str, indices: &[&Spec], axes: &[usize], ndim: usize) -> Result<Dims> {
+pub(super) fn check_indices(
+    op: &'static str,
+    indices: &[&Spec],
+    axes: &[usize],
+    ndim: usize,
+) -> Result<Dims> {
     let shape = indices.first().map(|i| i.shape.clone()).unwrap_or_default();
-    if indices.len() != axes.len() || axes.windows(2).any(|w| w[0] >= w[1]) || axes.iter().any(|a| *a >= ndim) {
+    if indices.len() != axes.len() || axes.windows(2).any(|w| w[0] >= w[1]) || axes.iter().any(|a| *a >= ndim)
+    {
         return Err(Error::argument(
             op,
             format!("wanted an index array for each of the axes {axes:?} of {ndim}, got {}", indices.len()),
@@ -114,10 +120,7 @@ impl Primitive for GatherAxis {
         if !same_but(&x.shape, &index.shape, self.axis) {
             return Err(Error::shape(
                 "take_along_axis",
-                format!(
-                    "shapes {:?} and {:?} differ beyond axis {}",
-                    x.shape, index.shape, self.axis
-                ),
+                format!("shapes {:?} and {:?} differ beyond axis {}", x.shape, index.shape, self.axis),
             ));
         }
         if x.shape[self.axis] == 0 && index.size() > 0 {
@@ -239,13 +242,22 @@ pub(super) fn index_arrays(
 
 /// The axis, and both arrays broadcast to each other along all other axes.
 #[track_caller]
-pub(super) fn along(op: &'static str, x: &Array, indices: &Array, axis: i32) -> Result<(usize, Array, Array)> {
+pub(super) fn along(
+    op: &'static str,
+    x: &Array,
+    indices: &Array,
+    axis: i32,
+) -> Result<(usize, Array, Array)> {
     let origin = Origin::caller();
     let axis = axis_index(op, axis, x.ndim()).map_err(|e| e.at(origin))?;
     let wrong = || {
         Error::shape(
             op,
-            format!("indices of shape {:?} do not fit shape {:?} along axis {axis}", indices.shape(), x.shape()),
+            format!(
+                "indices of shape {:?} do not fit shape {:?} along axis {axis}",
+                indices.shape(),
+                x.shape()
+            ),
         )
         .at(origin)
     };

@@ -230,10 +230,16 @@ fn parse(op: &'static str, x: &Array, entries: &[Index]) -> Result<Parsed> {
     for e in &entries {
         if let Index::Array(a) = e {
             if !a.dtype().is_integer() {
-                return Err(Error::dtype(op, format!("wanted an index array of integers, got {}", a.dtype())));
+                return Err(Error::dtype(
+                    op,
+                    format!("wanted an index array of integers, got {}", a.dtype()),
+                ));
             }
             index_shape = broadcast(&index_shape, a.shape()).ok_or_else(|| {
-                Error::shape(op, format!("index arrays of shapes {index_shape:?} and {:?} do not broadcast", a.shape()))
+                Error::shape(
+                    op,
+                    format!("index arrays of shapes {index_shape:?} and {:?} do not broadcast", a.shape()),
+                )
             })?;
         }
     }
@@ -259,7 +265,10 @@ fn parse(op: &'static str, x: &Array, entries: &[Index]) -> Result<Parsed> {
                 let n = x.shape()[axis];
                 let at = if i < 0 { i.saturating_add(n as i64) } else { i };
                 if at < 0 || at >= n as i64 {
-                    return Err(Error::argument(op, format!("index {i} is out of range for axis {axis} of size {n}")));
+                    return Err(Error::argument(
+                        op,
+                        format!("index {i} is out of range for axis {axis} of size {n}"),
+                    ));
                 }
                 part.push((at as usize, 1, 1));
                 if advanced {
@@ -269,7 +278,10 @@ fn parse(op: &'static str, x: &Array, entries: &[Index]) -> Result<Parsed> {
             }
             Index::Array(a) => {
                 if x.shape()[axis] == 0 && size_of(&index_shape) > 0 {
-                    return Err(Error::argument(op, format!("axis {axis} of size 0 has no element to index")));
+                    return Err(Error::argument(
+                        op,
+                        format!("axis {axis} of size 0 has no element to index"),
+                    ));
                 }
                 part.push((0, 1, x.shape()[axis]));
                 arrays.push((axis, a.broadcast_to(&index_shape)?));

@@ -17,13 +17,20 @@ impl Array {
     pub fn masked_update(&self, mask: &Self, values: impl Into<Operand>) -> Result<Self> {
         let origin = Origin::caller();
         if mask.dtype() != Dtype::Bool {
-            return Err(Error::dtype("masked_update", format!("wanted a mask of bool, got {}", mask.dtype()))
-                .at(origin));
+            return Err(Error::dtype(
+                "masked_update",
+                format!("wanted a mask of bool, got {}", mask.dtype()),
+            )
+            .at(origin));
         }
         if mask.ndim() > self.ndim() || mask.shape() != &self.shape()[..mask.ndim()] {
             return Err(Error::shape(
                 "masked_update",
-                format!("a mask of shape {:?} does not cover leading axes of {:?}", mask.shape(), self.shape()),
+                format!(
+                    "a mask of shape {:?} does not cover leading axes of {:?}",
+                    mask.shape(),
+                    self.shape()
+                ),
             )
             .at(origin));
         }

@@ -53,7 +53,10 @@ impl ScatterMode {
 
     fn check(self, op: &'static str, x: &Spec, updates: &Spec) -> Result<()> {
         if x.dtype != updates.dtype {
-            return Err(Error::dtype(op, format!("wanted updates of type {}, got {}", x.dtype, updates.dtype)));
+            return Err(Error::dtype(
+                op,
+                format!("wanted updates of type {}, got {}", x.dtype, updates.dtype),
+            ));
         }
         if x.dtype == Dtype::Complex64 && matches!(self, Self::Maximum | Self::Minimum) {
             return Err(Error::dtype(op, "wanted real numbers, got complex64"));
@@ -98,7 +101,8 @@ impl ScatterMode {
             Self::Set => (clear(ct)?, gather(ct)?),
             Self::Add => (ct.clone(), gather(ct)?),
             Self::Maximum | Self::Minimum => {
-                let won = |value: &Array, result: &Array| Ok::<_, Error>(value.equal(result)?.astype(ct.dtype()));
+                let won =
+                    |value: &Array, result: &Array| Ok::<_, Error>(value.equal(result)?.astype(ct.dtype()));
                 (
                     ct.multiply(won(&inputs[0], output)?)?,
                     gather(ct)?.multiply(won(&inputs[last], &gather(output)?)?)?,
@@ -253,23 +257,30 @@ impl Primitive for ScatterAxis {
 
 impl Array {
     #[track_caller]
-    fn scatter_with(&self, mode: ScatterMode, indices: &[&Self], updates: &Self, axes: &[i32]) -> Result<Self> {
+    fn scatter_with(
+        &self,
+        mode: ScatterMode,
+        indices: &[&Self],
+        updates: &Self,
+        axes: &[i32],
+    ) -> Result<Self> {
         let origin = Origin::caller();
         let (axes, indices) = index_arrays(mode.name(), self, indices, axes)?;
         let updates = updates.astype(self.dtype());
         let index = indices.first().map_or(&[][..], Self::shape);
         // Index arrays may have been broadcast: the updates' leading axes follow them.
-        let parts = updates.ndim().checked_sub(index.len()).filter(|n| *n == self.ndim()).ok_or_else(|| {
-            Error::shape(
-                mode.name(),
-                format!(
-                    "updates of shape {:?} have not the {} axes of indices and array",
-                    updates.shape(),
-                    index.len() + self.ndim()
-                ),
-            )
-            .at(origin)
-        })?;
+        let parts =
+            updates.ndim().checked_sub(index.len()).filter(|n| *n == self.ndim()).ok_or_else(|| {
+                Error::shape(
+                    mode.name(),
+                    format!(
+                        "updates of shape {:?} have not the {} axes of indices and array",
+                        updates.shape(),
+                        index.len() + self.ndim()
+                    ),
+                )
+                .at(origin)
+            })?;
         let mut full: Dims = index.into();
         full.extend_from_slice(&updates.shape()[updates.ndim() - parts..]);
         let updates = updates.broadcast_to(&full)?;

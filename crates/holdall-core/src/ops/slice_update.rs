@@ -60,12 +60,7 @@ impl Primitive for SliceUpdate {
         let (x, update) = (tangent(&inputs[0], &tangents[0])?, tangent(&inputs[1], &tangents[1])?);
         Ok(vec![Some(Array::apply(self.clone(), &[&x, &update])?)])
     }
-    fn vjp(
-        &self,
-        inputs: &[Array],
-        _: &[Array],
-        cotangents: &[Option<Array>],
-    ) -> Result<Vec<Option<Array>>> {
+    fn vjp(&self, inputs: &[Array], _: &[Array], cotangents: &[Option<Array>]) -> Result<Vec<Option<Array>>> {
         let Some(ct) = &cotangents[0] else { return Ok(vec![None, None]) };
         let hole = inputs[1].zeros_like()?;
         let kept = Array::apply(self.clone(), &[ct, &hole])?;
@@ -151,11 +146,8 @@ impl Array {
         let extra = self.ndim().saturating_sub(shape.len());
         let droppable = self.shape()[..extra].iter().all(|d| *d == 1);
         let wrong = || {
-            Error::shape(
-                op,
-                format!("values of shape {:?} do not broadcast to {shape:?}", self.shape()),
-            )
-            .at(Origin::caller())
+            Error::shape(op, format!("values of shape {:?} do not broadcast to {shape:?}", self.shape()))
+                .at(Origin::caller())
         };
         if !droppable {
             return Err(wrong());

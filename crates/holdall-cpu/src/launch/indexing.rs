@@ -1,7 +1,7 @@
 //! How ops that move elements run.
 
 use holdall_core::device::{Argument, Kernels, Plan, Request};
-use holdall_core::ops::{Concatenate, Gather, GatherAxis, Scatter, ScatterAxis, SliceUpdate};
+use holdall_core::ops::{Arange, Concatenate, Gather, GatherAxis, Scatter, ScatterAxis, SliceUpdate};
 use holdall_core::{Error, ErrorKind, Result, contiguous_strides, size_of};
 use holdall_memory::Access;
 use smallvec::SmallVec;
@@ -9,10 +9,18 @@ use smallvec::SmallVec;
 use super::launch;
 use crate::kernel::Kernel;
 use crate::kernels::indexing::{
-    GatherAlong, GatherKernel, Move, Moves, Places, ScatterAlong, ScatterKernel, combine,
+    ArangeKernel, GatherAlong, GatherKernel, Move, Moves, Places, ScatterAlong, ScatterKernel, combine,
 };
 
 pub(super) fn register(kernels: &mut Kernels, threads: usize) {
+    kernels.register(move |op: &Arange, _| {
+        if op.size == 0 {
+            return Ok(Plan::nothing());
+        }
+        let kernel = ArangeKernel::new(op.start, op.step, op.size, op.dtype, threads)
+            .ok_or_else(|| no_kernel("arange", op.dtype))?;
+        Ok(Plan::launch(launch(kernel), 0, 1, &[]))
+    });
     kernels.register(move |op: &SliceUpdate, request| Ok(slice_update(op, request, threads)));
     kernels.register(move |op: &Concatenate, request| Ok(concatenate(op, request, threads)));
     kernels.register(move |op: &Gather, request| Ok(gather(op, request, threads)));
@@ -135,8 +143,7 @@ fn scatter(op: &Scatter, request: &Request<'_>, threads: usize) -> Result<Plan> 
     let index_strides: SmallVec<[isize; 4]> =
         part_strides.drain(op.position..op.position + index_shape.len()).collect();
     let part = Move::new(&sizes, &part_strides, &strides, x.spec.dtype.size());
-    let combine =
-        combine(op.mode, x.spec.dtype).ok_or_else(|| no_kernel(op.mode.name(), x.spec.dtype))?;
+    let combine = combine(op.mode, x.spec.dtype).ok_or_else(|| no_kernel(op.mode.name(), x.spec.dtype))?;
     let overlapping = op.axes.iter().any(|a| sizes[*a] > 1);
     let size = size_of(x.shape());
     let kernel =
@@ -169,8 +176,7 @@ fn scatter_axis(op: &ScatterAxis, request: &Request<'_>, threads: usize) -> Resu
     if let Some(line) = array.last_mut() {
         *line = 0;
     }
-    let combine =
-        combine(op.mode, x.spec.dtype).ok_or_else(|| no_kernel(op.mode.name(), x.spec.dtype))?;
+    let combine = combine(op.mode, x.spec.dtype).ok_or_else(|| no_kernel(op.mode.name(), x.spec.dtype))?;
     let bytes = x.spec.dtype.size();
     let kernel =
         ScatterAlong::new(dims, line_last(updates.strides()), array, places, bytes, combine, threads);

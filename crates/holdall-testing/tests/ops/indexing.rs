@@ -106,8 +106,11 @@ fn slice_update_writes_the_slice_only() {
             let flat = want.flat(&place);
             want.data[flat] = update.at(&c);
         }
-        let (start, stop, step): (Vec<i64>, Vec<i64>, Vec<i64>) =
-            (key.iter().map(|k| k.0).collect(), key.iter().map(|k| k.1).collect(), key.iter().map(|k| k.2).collect());
+        let (start, stop, step): (Vec<i64>, Vec<i64>, Vec<i64>) = (
+            key.iter().map(|k| k.0).collect(),
+            key.iter().map(|k| k.1).collect(),
+            key.iter().map(|k| k.2).collect(),
+        );
         for lies in LAYOUTS {
             let values = lay(&update, if update.data.is_empty() { Lies::Contiguous } else { lies });
             let before = lay(&x, lies);

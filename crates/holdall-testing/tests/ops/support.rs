@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use holdall::{Array, Dtype, Element};
+use holdall::{Array, Element};
 
 /// A small generator; a failing test names its seed.
 #[derive(Clone, Debug)]
@@ -124,7 +124,3 @@ pub fn check<T: Element>(got: &Array, want: &Plain<T>, what: &dyn Debug) {
     assert_eq!(got.shape(), &want.shape[..], "shape: {what:?}");
     assert_eq!(got.to_vec::<T>().unwrap(), want.data, "{what:?}");
 }
-
-/// Elements of every size whose values fit all of them.
-pub const SIZES: [Dtype; 6] =
-    [Dtype::Bool, Dtype::Uint8, Dtype::Float16, Dtype::Int32, Dtype::Float32, Dtype::Complex64];

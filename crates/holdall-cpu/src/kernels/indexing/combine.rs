@@ -43,13 +43,7 @@ pub fn combine(mode: ScatterMode, dtype: Dtype) -> Option<Combine> {
     })
 }
 
-unsafe fn set<const BYTES: usize>(
-    from: *const u8,
-    from_step: isize,
-    to: *mut u8,
-    to_step: isize,
-    n: usize,
-) {
+unsafe fn set<const BYTES: usize>(from: *const u8, from_step: isize, to: *mut u8, to_step: isize, n: usize) {
     // SAFETY: passed on to the caller.
     unsafe { copy(BYTES, from, from_step, to, to_step, n) }
 }
@@ -109,13 +103,7 @@ impl Of<Complex32> for Product {
     }
 }
 
-unsafe fn each<T: Copy, F: Of<T>>(
-    from: *const u8,
-    from_step: isize,
-    to: *mut u8,
-    to_step: isize,
-    n: usize,
-) {
+unsafe fn each<T: Copy, F: Of<T>>(from: *const u8, from_step: isize, to: *mut u8, to_step: isize, n: usize) {
     let (from, to) = (from.cast::<T>(), to.cast::<T>());
     for i in 0..n as isize {
         // SAFETY: the caller's elements.

@@ -3,6 +3,7 @@
 //! Moving is done by the size of an element and not by its type; only scatters that compute know types.
 
 mod along;
+mod arange;
 mod combine;
 mod gather;
 mod moves;
@@ -10,6 +11,7 @@ mod places;
 mod scatter;
 
 pub use along::{GatherAlong, ScatterAlong};
+pub use arange::ArangeKernel;
 pub use combine::combine;
 pub use gather::GatherKernel;
 pub use moves::{Move, Moves};

@@ -22,10 +22,8 @@ impl Move {
     /// Copies an array of `shape` with strides `from` to strides `to`, in elements of `bytes` bytes. Axes are taken in
     /// the order that suits the destination.
     pub fn new(shape: &[usize], from: &[isize], to: &[isize], bytes: usize) -> Self {
-        let mut axes: SmallVec<[(usize, isize, isize); 4]> = (0..shape.len())
-            .filter(|i| shape[*i] != 1)
-            .map(|i| (shape[i], from[i], to[i]))
-            .collect();
+        let mut axes: SmallVec<[(usize, isize, isize); 4]> =
+            (0..shape.len()).filter(|i| shape[*i] != 1).map(|i| (shape[i], from[i], to[i])).collect();
         axes.sort_by_key(|a| std::cmp::Reverse(a.2.unsigned_abs()));
         let mut merged: SmallVec<[(usize, isize, isize); 4]> = SmallVec::new();
         for (n, from, to) in axes {

@@ -30,7 +30,8 @@ struct Axis {
 }
 
 /// Adds `place * stride` of `out.len()` indices from `pointer`, `step` apart, to `out`.
-type Add = unsafe fn(pointer: *const u8, step: isize, axis: (i64, i64, isize), clamp: bool, out: &mut [isize]);
+type Add =
+    unsafe fn(pointer: *const u8, step: isize, axis: (i64, i64, isize), clamp: bool, out: &mut [isize]);
 
 impl Places {
     /// Index arrays of `shape`. For each: its type and strides; the size of the axis that it indexes, of the part
@@ -81,13 +82,7 @@ impl Places {
                 let pointer = slice.as_ptr::<u8>().wrapping_offset(at);
                 // SAFETY: the run is part of the index array.
                 unsafe {
-                    (array.add)(
-                        pointer,
-                        array.strides[last],
-                        array.axis,
-                        clamp,
-                        &mut out[done..done + n],
-                    );
+                    (array.add)(pointer, array.strides[last], array.axis, clamp, &mut out[done..done + n]);
                 }
                 done += n;
             });
