@@ -85,7 +85,8 @@ pub(crate) fn bury(inputs: Inputs) {
     }
     DRAINING.set(true);
     drop(inputs);
-    while let Some(next) = ORPHANS.with(|o| o.borrow_mut().pop()) {
+    // An array in a variable of the thread may outlive the list when the thread ends.
+    while let Some(next) = ORPHANS.try_with(|o| o.borrow_mut().pop()).ok().flatten() {
         drop(next);
     }
     DRAINING.set(false);
