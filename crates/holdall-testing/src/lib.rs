@@ -1,4 +1,5 @@
 //! Test support: op sweep, tolerances, goldens.
+#![forbid(unsafe_code)]
 
 pub mod random;
 pub mod reference;

@@ -193,3 +193,16 @@ fn bad_arguments_are_errors() -> Result<()> {
     assert_eq!(top.item::<i32>()?, 1_000_000);
     Ok(())
 }
+
+#[test]
+fn a_thread_ends_with_a_lazy_state() {
+    // A panic while a thread's variables are dropped ends the process, not the test.
+    let draw = || {
+        seed(1)?;
+        let x = uniform(0.0, 1.0, &[3], Dtype::Float32, None)?.add(1.0)?;
+        drop(x);
+        uniform(0.0, 1.0, &[3], Dtype::Float32, None)?.add(1.0)?.to_vec::<f32>()
+    };
+    let drawn = std::thread::spawn(draw).join().map(|x| x.map(|x| x.len()).ok());
+    assert_eq!(drawn.ok().flatten(), Some(3));
+}

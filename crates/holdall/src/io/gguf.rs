@@ -58,7 +58,11 @@ impl Gguf {
             return Ok(Weights::Plain(load_view(&view)?));
         }
         let source = |layout: &Option<AffineLayout>| {
-            Arc::new(Blocks { file: self.0.clone(), tensor: tensor.clone(), bits: layout.as_ref().map(|l| l.bits) })
+            Arc::new(Blocks {
+                file: self.0.clone(),
+                tensor: tensor.clone(),
+                bits: layout.as_ref().map(|l| l.bits),
+            })
         };
         let affine = tensor.affine();
         let Some(layout) = &affine else {
@@ -118,11 +122,16 @@ impl Source for Blocks {
         }
     }
 
-    fn fill(&self, part: usize, outputs: &mut [&mut [u8]]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn fill(
+        &self,
+        part: usize,
+        outputs: &mut [&mut [u8]],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let rows = self.rows(part);
         match outputs {
             [codes, scales, biases] => {
-                let (codes, scales) = (bytemuck::try_cast_slice_mut(codes)?, bytemuck::try_cast_slice_mut(scales)?);
+                let (codes, scales) =
+                    (bytemuck::try_cast_slice_mut(codes)?, bytemuck::try_cast_slice_mut(scales)?);
                 self.tensor.read_affine(rows, codes, scales, bytemuck::try_cast_slice_mut(biases)?)?;
             }
             [values] => self.tensor.dequantize_f16(rows, bytemuck::try_cast_slice_mut(values)?)?,

@@ -37,7 +37,11 @@ pub fn load_view(view: &TensorView) -> Result<Array> {
         // Nothing to read: a tensor without elements.
         return Array::constant(Scalar::from_f64(0.0, spec.dtype)).broadcast_to(&spec.shape);
     };
-    let plain = Plain { name: format!("{}: {}", source.name(), view.name()), data: source.clone(), bytes: view.n_bytes() };
+    let plain = Plain {
+        name: format!("{}: {}", source.name(), view.name()),
+        data: source.clone(),
+        bytes: view.n_bytes(),
+    };
     let mut made = Array::load([spec], Arc::new(plain))?;
     Ok(made.swap_remove(0))
 }
@@ -88,7 +92,11 @@ impl Source for Plain {
         std::iter::once(self.range(part)).collect()
     }
 
-    fn fill(&self, part: usize, outputs: &mut [&mut [u8]]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn fill(
+        &self,
+        part: usize,
+        outputs: &mut [&mut [u8]],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.data.read_exact_at(self.range(part).start as u64, outputs[0])?)
     }
 }

@@ -1,0 +1,84 @@
+//! `cargo xtask oracle`: comparisons with programs of others, from PyPI.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::process::{self, Outcome};
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Op results with MLX and NumPy.
+    Ops,
+    /// Greedy tokens of a real model with MLX.
+    Tokens,
+    /// Both.
+    All,
+}
+
+impl Part {
+    /// The part called `name`.
+    pub fn named(name: &str) -> Outcome<Self> {
+        match name {
+            "ops" => Ok(Self::Ops),
+            "tokens" => Ok(Self::Tokens),
+            "all" => Ok(Self::All),
+            _ => Err(format!("unknown part {name:?}; there are ops, tokens and all")),
+        }
+    }
+}
+
+/// Makes the virtual environment if need be, and compares.
+pub fn run(part: Part) -> Outcome {
+    let scripts = process::root().join("xtask").join("oracle");
+    let folder = process::target().join("oracle");
+    let python = environment(&scripts.join("requirements.txt"), &folder.join("venv"))?;
+    let mut outcomes = Vec::new();
+    if part != Part::Tokens {
+        outcomes.push(ops(&python, &scripts, &folder.join("cases")));
+    }
+    if part != Part::Ops {
+        outcomes.push(tokens(&python, &scripts));
+    }
+    // All parts run, so that one look shows everything.
+    outcomes.into_iter().collect()
+}
+
+/// The Python of a virtual environment that has the packages of `requirements`.
+fn environment(requirements: &Path, venv: &Path) -> Outcome<PathBuf> {
+    let python =
+        if cfg!(windows) { venv.join("Scripts").join("python.exe") } else { venv.join("bin").join("python") };
+    let wanted =
+        std::fs::read_to_string(requirements).map_err(|e| format!("{}: {e}", requirements.display()))?;
+    // Written last: an environment that was interrupted has none.
+    let stamp = venv.join("requirements.txt");
+    if python.exists() && std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(python);
+    }
+    let system = if cfg!(windows) { "python" } else { "python3" };
+    process::run(Command::new(system).args(["-m", "venv", "--clear"]).arg(venv))?;
+    process::run(
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+            .arg(requirements),
+    )?;
+    std::fs::write(&stamp, wanted).map_err(|e| format!("{}: {e}", stamp.display()))?;
+    Ok(python)
+}
+
+fn ops(python: &Path, scripts: &Path, cases: &Path) -> Outcome {
+    process::run(Command::new(python).arg(scripts.join("cases.py")).arg(cases))?;
+    process::run(
+        process::cargo()
+            .args(["run", "--release", "-p", "holdall-testing", "--example", "oracle", "--"])
+            .arg(cases),
+    )
+}
+
+fn tokens(python: &Path, scripts: &Path) -> Outcome {
+    process::run(process::cargo().args(["build", "--release", "-p", "holdall-cli"]))?;
+    let name = if cfg!(windows) { "holdall.exe" } else { "holdall" };
+    process::run(
+        Command::new(python).arg(scripts.join("tokens.py")).arg(process::target().join("release").join(name)),
+    )
+}
