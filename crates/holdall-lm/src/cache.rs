@@ -36,8 +36,7 @@ impl KvCache {
                 (grow(keys, old_keys)?, grow(values, old_values)?)
             }
         };
-        let write = |buffer: Array, x: &Array| buffer.slice_update_axis(x, 2, self.offset);
-        let (k, v) = (write(k, keys)?, write(v, values)?);
+        let (k, v) = (write(k, keys, self.offset)?, write(v, values, self.offset)?);
         self.offset = end;
         let seen = |x: &Array| x.slice_axis(2, 0, end as i64);
         let all = (seen(&k)?, seen(&v)?);
@@ -63,9 +62,16 @@ fn grown(x: &Array, old: Option<Array>, used: usize, capacity: usize) -> Result<
     let zero = Array::constant(Scalar::from_f64(0.0, x.dtype()));
     let empty = zero.broadcast_to(&shape)?.contiguous();
     match old {
-        Some(old) if used > 0 => empty.slice_update_axis(&old.slice_axis(2, 0, used as i64)?, 2, 0),
+        Some(old) if used > 0 => write(empty, &old.slice_axis(2, 0, used as i64)?, 0),
         _ => Ok(empty),
     }
+}
+
+/// `buffer` with `x` written from position `start` on; in place, since the buffer is given away.
+fn write(buffer: Array, x: &Array, start: usize) -> Result<Array> {
+    let mut stop: Vec<i64> = x.shape().iter().map(|n| *n as i64).collect();
+    stop[2] += start as i64;
+    buffer.slice_update(x, &[0, 0, start as i64, 0], &stop, &[])
 }
 
 /// A position as rotary embeddings take it.

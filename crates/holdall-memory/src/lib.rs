@@ -67,7 +67,7 @@
 //! 9. Foreign code gets a [`Lease`]: while it is open the block is not reused, and it can end with a tick.
 //!
 //! The models are in `src/models` and run under loom, each also with its rule off, which loom has to notice
-//! (`RUSTFLAGS="--cfg loom" cargo test -p holdall-memory --release`). The oracle, in `src/tests/oracle.rs`, drives pools and
+//! (`RUSTFLAGS="--cfg loom" cargo test -p holdall-memory --release --lib`). The oracle, in `src/tests/oracle.rs`, drives pools and
 //! streams at random, and finds the missing rule from the uses alone. A policy with a rule off exists for simulated
 //! devices only; that [`Pool::simulated`] and [`ResourceCache::simulated`] refuse a real one is tested, too.
 //!
@@ -93,7 +93,7 @@
 //!   later one of the same stream is done: streams run in order.
 //! * *Waits* that were recorded must be performed, even when the command buffer fails otherwise, because later command
 //!   buffers of the stream, and of streams that wait for it, rely on them. A recorded wait passes when
-//!   [`Timelines::wait_ended`] says so. If it never can, the command buffer is lost, and so are those after it. A tick that
+//!   [`Timelines::wait_ended`] says so; [`Gate`] is the device side of it. If it never can, the command buffer is lost, and so are those after it. A tick that
 //!   is dropped before it is submitted never performed its waits; nobody inherits them.
 //! * *Locks*: of the pool, one timeline, and the retire list of the registry, which each guard only bookkeeping. The pool's is
 //!   held while `done` is read, never while the driver or a waiter is called. Nothing is called back under a lock.
@@ -107,6 +107,7 @@
 mod bins;
 mod block;
 mod error;
+mod gate;
 mod host;
 #[cfg(loom)]
 #[cfg(test)]
@@ -129,6 +130,7 @@ mod timelines;
 
 pub use block::{BlockId, BlockInfo, Driver, RawBlock, SimulatedDriver};
 pub use error::{Error, ErrorKind, OutOfMemory, Result};
+pub use gate::Gate;
 pub use host::HostDriver;
 pub use policy::Policy;
 pub use pool::{Pool, User};

@@ -70,8 +70,19 @@ impl Scheduler {
     pub fn order_after(&mut self, stream: StreamId, written: Option<(QueueId, Tick)>) -> Result<()> {
         let Some((queue, tick)) = written else { return Ok(()) };
         let me = self.encoder(stream);
-        if queue == me.queue.id() || me.queue.seen(queue) >= tick || me.queue.timelines().done(queue) >= tick
-        {
+        if queue == me.queue.id() && tick == me.queue.open() {
+            return Ok(());
+        }
+        if me.queue.timelines().done(queue) >= tick {
+            // What it wrote is there, unless it failed.
+            let failed = me.queue.timelines().failure(queue, tick);
+            return failed.map_or(Ok(()), |e| Err(Error::new(ErrorKind::Device, "eval", e.to_string())));
+        }
+        // Waiting for its own stream's work costs nothing, and fails with it if it fails.
+        if queue == me.queue.id() || me.queue.seen(queue) >= tick {
+            if !me.waits.contains(&(queue, tick)) {
+                me.waits.push((queue, tick));
+            }
             return Ok(());
         }
         // A wait names closed ticks only, so waits never form a circle.

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use crate::Array;
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::Scheduler;
+use crate::eval::order::readers_first;
 use crate::node::{Graph, Node};
 use crate::op::Op;
 
@@ -20,68 +21,100 @@ pub(super) struct Entry {
     pub node: Option<Arc<Node>>,
     /// How many times nodes of this list take one of its outputs.
     pub edges: u32,
-    /// The last node of the kernel that it becomes part of: itself, unless it is fused.
-    pub root: u32,
-    /// The member of the same kernel before this one, plus one; 0 for none. Kept by each kernel's last member and so on.
-    pub previous: u32,
 }
 
 /// What an evaluation has to record, inputs before users. While it lives, the nodes' marks are theirs: index plus one.
 pub(super) struct Worklist {
     pub entries: Vec<Entry>,
+    /// Whether any entry may write one of its inputs in place.
+    has_writers: bool,
+}
+
+/// A node whose inputs are being visited.
+struct Visit {
+    node: Arc<Node>,
+    /// The input to look at next.
+    next: usize,
+    edges: u32,
+}
+
+/// What a look at the next inputs of a node found.
+enum Found {
+    New(Arc<Node>),
+    Nothing,
 }
 
 impl Worklist {
     /// Everything that `arrays` need and that has no value yet.
     pub fn new(arrays: &[&Array], scheduler: &Scheduler) -> Result<Self> {
-        let mut list = Self { entries: Vec::new() };
-        let mut stack: Vec<(Arc<Node>, usize)> = Vec::new();
-        // Nodes on the stack are marked but not listed: unmark them too if this fails.
-        let visited = arrays.iter().try_for_each(|x| {
-            if x.node.is_recorded() || x.node.mark.load(Ordering::Relaxed) != 0 {
-                return Ok(());
-            }
-            list.open(&x.node, scheduler)?;
-            stack.push((x.node.clone(), 0));
-            while let Some((node, next)) = stack.last_mut() {
-                let child = {
-                    let graph = node.graph.lock();
-                    let inputs: &[Array] = graph.as_ref().map_or(&[], |g| &g.inputs);
-                    let is_new = |x: &&Array| {
-                        x.node.constant.is_none()
-                            && x.node.mark.load(Ordering::Relaxed) == 0
-                            && !x.node.is_recorded()
-                    };
-                    let found = inputs[*next..].iter().position(|x| is_new(&x));
-                    *next = found.map_or(inputs.len(), |i| *next + i + 1);
-                    found.map(|_| inputs[*next - 1].node.clone())
-                };
-                match child {
-                    Some(child) => {
-                        list.open(&child, scheduler)?;
-                        stack.push((child, 0));
-                    }
-                    None => {
-                        if let Some((node, _)) = stack.pop() {
-                            node.mark.store(list.entries.len() as u32 + 1, Ordering::Relaxed);
-                            let root = list.entries.len() as u32;
-                            list.entries.push(Entry { node: Some(node), edges: 0, root, previous: 0 });
-                        }
-                    }
-                }
-            }
-            Ok(())
-        });
+        let mut list = Self { entries: Vec::new(), has_writers: false };
+        let mut stack: Vec<Visit> = Vec::new();
+        let visited = arrays.iter().try_for_each(|x| list.visit(x, &mut stack, scheduler));
         if let Err(e) = visited {
-            stack.iter().for_each(|(node, _)| node.mark.store(0, Ordering::Relaxed));
+            // Nodes on the stack are marked but not listed.
+            stack.iter().for_each(|visit| visit.node.mark.store(0, Ordering::Relaxed));
             return Err(e);
         }
-        list.count_edges();
+        if list.has_writers
+            && let Some(order) = readers_first(&list)
+        {
+            list.reorder(&order);
+        }
         Ok(list)
     }
 
+    /// Puts the entries in this order of their indices.
+    fn reorder(&mut self, order: &[usize]) {
+        let mut old: Vec<Option<Entry>> = std::mem::take(&mut self.entries).into_iter().map(Some).collect();
+        self.entries = order.iter().filter_map(|i| old[*i].take()).collect();
+        for (i, entry) in self.entries.iter().enumerate() {
+            if let Some(node) = &entry.node {
+                node.mark.store(i as u32 + 1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn visit(&mut self, x: &Array, stack: &mut Vec<Visit>, scheduler: &Scheduler) -> Result<()> {
+        if x.node.is_recorded() || x.node.mark.load(Ordering::Relaxed) != 0 {
+            return Ok(());
+        }
+        self.open(&x.node, scheduler)?;
+        stack.push(Visit { node: x.node.clone(), next: 0, edges: 0 });
+        while let Some(visit) = stack.last_mut() {
+            match self.look(visit) {
+                Found::New(node) => {
+                    self.open(&node, scheduler)?;
+                    stack.push(Visit { node, next: 0, edges: 1 });
+                }
+                Found::Nothing => {
+                    if let Some(Visit { node, edges, .. }) = stack.pop() {
+                        node.mark.store(self.entries.len() as u32 + 1, Ordering::Relaxed);
+                        self.entries.push(Entry { node: Some(node), edges });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the inputs of a node: counts those that are listed, stops at one that is not.
+    fn look(&mut self, visit: &mut Visit) -> Found {
+        let graph = visit.node.graph.lock();
+        let inputs: &[Array] = graph.as_ref().map_or(&[], |g| &g.inputs);
+        while let Some(x) = inputs.get(visit.next) {
+            visit.next += 1;
+            match x.node.mark.load(Ordering::Relaxed) {
+                // Constants are put into programs, or into memory by the op that needs them there.
+                0 if x.node.constant.is_some() || x.node.is_recorded() => {}
+                0 => return Found::New(x.node.clone()),
+                mark => self.entries[mark as usize - 1].edges += 1,
+            }
+        }
+        Found::Nothing
+    }
+
     /// Starts to visit a node; one without a kernel on its device becomes its decomposition.
-    fn open(&self, node: &Arc<Node>, scheduler: &Scheduler) -> Result<()> {
+    fn open(&mut self, node: &Arc<Node>, scheduler: &Scheduler) -> Result<()> {
         if self.entries.len() >= (OPEN - 1) as usize {
             return Err(Error::new(ErrorKind::Argument, "eval", "the graph has more than 2^32 nodes"));
         }
@@ -95,6 +128,7 @@ impl Worklist {
                 Op::Primitive(op) if !op.0.is_view() => {
                     let specs: SmallVec<[_; 4]> = graph.inputs.iter().map(Array::spec).collect();
                     if scheduler.device(node.stream).kernels().has(&*op.0, &specs) {
+                        self.has_writers |= op.0.donates().is_some();
                         None
                     } else {
                         let parts = crate::stream::within(node.stream, || op.0.decompose(&graph.inputs));
@@ -117,18 +151,6 @@ impl Worklist {
         }
         node.mark.store(OPEN, Ordering::Relaxed);
         Ok(())
-    }
-
-    fn count_edges(&mut self) {
-        for i in 0..self.entries.len() {
-            let Some(node) = self.entries[i].node.clone() else { continue };
-            let graph = node.graph.lock();
-            for x in graph.iter().flat_map(|g| &g.inputs) {
-                if let Some(at) = self.find(&x.node) {
-                    self.entries[at].edges += 1;
-                }
-            }
-        }
     }
 
     /// The entry of a node, if it is still to be recorded.

@@ -74,6 +74,16 @@ pub(crate) trait Element: Pod {
         unsafe { v.load(lanes.as_ptr()) }
     }
 
+    /// Stores the first `len` lanes, by a plain store where these are all.
+    ///
+    /// # Safety
+    /// `len ≤ LANES` values are writable at `p`.
+    #[inline(always)]
+    unsafe fn store_up_to<V: Vector>(v: V, p: *mut Self, a: V::F, len: usize) {
+        // SAFETY: the caller's.
+        unsafe { if len == V::LANES { Self::store(v, p, a) } else { Self::store_part(v, p, a, len) } }
+    }
+
     /// Stores the first `len` lanes.
     ///
     /// # Safety

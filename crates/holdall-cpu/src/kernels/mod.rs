@@ -1,6 +1,7 @@
 //! Kernels by family: plain parameters and slices of memory, no arrays.
 
 pub mod attention;
+pub mod conv;
 pub mod dense;
 pub mod float;
 pub mod indexing;

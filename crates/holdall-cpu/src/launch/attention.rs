@@ -56,7 +56,7 @@ fn sdpa(op: &Attention, request: &Request<'_>) -> Result<Plan> {
         keys,
         dim,
         value_dim,
-        floats: [of(&inputs[0])?, of(&inputs[1])?, of(&inputs[2])?, float(NAME, request.outputs[0].dtype)?],
+        floats: [of(&inputs[0])?, of(&inputs[1])?, float(NAME, request.outputs[0].dtype)?],
         strides: [three(inputs[0].strides()), three(inputs[1].strides()), three(inputs[2].strides()), three(&out.strides)],
         scale: op.scale(),
         mask,

@@ -1,13 +1,13 @@
-//! Matrix products, attention, norms and rotary embedding over plain floats.
+//! Matrix products, convolution and rotary embedding over plain floats.
 
 use holdall_core::Dtype;
 use holdall_core::device::{Kernels, Operand, Plan, Request};
-use holdall_core::ops::{Matmul, RmsNorm, Rope};
+use holdall_core::ops::{Conv1d, Matmul, Rope};
 
 use super::{float, lead_strides, not_double, plan};
 use crate::isa::Isa;
+use crate::kernels::conv;
 use crate::kernels::dense::{self, Number};
-use crate::kernels::norm;
 use crate::kernels::rope::{self, Frequencies, Offset};
 use crate::kernels::rows::Rows;
 
@@ -30,24 +30,25 @@ pub(super) fn register(kernels: &mut Kernels) {
         let product = dense::Product::new(number, [shape[n - 2], shape[n - 1], k], operand(a), operand(b));
         Ok(plan(dense::Matmul::new(Isa::get(), product), 2, 1))
     });
-    kernels.register(|op: &RmsNorm, request| {
-        let x = &request.inputs[0];
-        let last = x.shape().len() - 1;
-        let weight = match request.inputs.get(1) {
-            Some(w) => Some((float("rms_norm", w.spec.dtype)?, w.strides()[0])),
-            None => None,
-        };
-        let kernel = norm::RmsNorm {
+    kernels.register(|op: &Conv1d, request| {
+        let (x, w) = (&request.inputs[0], &request.inputs[1]);
+        let three = |s: &[isize]| [s[0], s[1], s[2]];
+        let kernel = conv::Conv1d {
             isa: Isa::get(),
-            x: float("rms_norm", x.spec.dtype)?,
-            weight,
-            y: float("rms_norm", request.outputs[0].dtype)?,
-            rows: Rows::new(&x.shape()[..last], &x.strides()[..last]),
-            len: x.shape()[last],
-            step: x.strides()[last],
-            eps: op.eps(),
+            float: float("conv1d", x.spec.dtype)?,
+            batch: x.shape()[0],
+            length: x.shape()[1],
+            in_channels: x.shape()[2],
+            out_channels: w.shape()[0],
+            kernel: w.shape()[1],
+            groups: op.groups,
+            stride: op.stride,
+            padding: op.padding,
+            dilation: op.dilation,
+            x_strides: three(x.strides()),
+            w_strides: three(w.strides()),
         };
-        Ok(plan(kernel, request.inputs.len(), 1))
+        Ok(plan(kernel, 2, 1))
     });
     kernels.register_for(not_double::<Rope>, rope);
 }

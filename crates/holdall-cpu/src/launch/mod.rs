@@ -4,6 +4,7 @@ mod attention;
 mod dense;
 mod indexing;
 mod load;
+mod norm;
 mod quantized;
 
 use std::sync::Arc;
@@ -22,9 +23,10 @@ pub(crate) fn kernels(threads: usize) -> Kernels {
     let mut kernels = Kernels::default();
     attention::register(&mut kernels);
     dense::register(&mut kernels);
-    load::register(&mut kernels);
-    quantized::register(&mut kernels, threads);
     indexing::register(&mut kernels, threads);
+    load::register(&mut kernels);
+    norm::register(&mut kernels);
+    quantized::register(&mut kernels, threads);
     kernels
 }
 

@@ -4,6 +4,7 @@ mod leases;
 mod oracle;
 mod pools;
 mod resources;
+mod streams;
 mod timelines;
 
 use std::collections::HashMap;

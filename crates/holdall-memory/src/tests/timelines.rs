@@ -1,7 +1,7 @@
 use std::thread;
 use std::time::Duration;
 
-use crate::{Access, ErrorKind, Tick, TickState, Timelines, User};
+use crate::{Access, ErrorKind, Gate, Tick, TickState, Timelines, User};
 
 #[test]
 fn a_tick_goes_from_recording_to_done() {
@@ -158,4 +158,44 @@ fn waiters_wake_up() {
             waiter.join().unwrap().unwrap();
         }
     });
+}
+
+#[test]
+fn a_gate_performs_all_waits_before_it_fails() {
+    let timelines = Timelines::new();
+    let [mut a, mut b, mut c] = std::array::from_fn(|_| timelines.register());
+    let mut gate = Gate::new(timelines.clone());
+    let (failing, running) = (a.submit(), b.submit());
+    let waits = [(a.id(), failing.tick()), (b.id(), running.tick())];
+    failing.fail("bad kernel");
+    let waiting = c.submit();
+    let (id, tick) = (c.id(), waiting.tick());
+    thread::scope(|scope| {
+        let passed = scope.spawn(|| gate.pass(waiting, waits).is_some());
+        thread::sleep(Duration::from_millis(5));
+        // The second wait is still due: later command buffers of the stream reuse memory behind it.
+        assert_eq!(timelines.state(id, tick), TickState::Submitted);
+        running.done();
+        assert!(!passed.join().unwrap());
+    });
+    assert!(timelines.wait(id, tick).unwrap_err().to_string().ends_with("bad kernel"));
+    assert_eq!(timelines.done(id), tick);
+    assert!(gate.pass(c.submit(), waits[1..].iter().copied()).is_some());
+}
+
+#[test]
+fn a_gate_closes_behind_lost_work() {
+    let timelines = Timelines::new();
+    let (mut a, mut b) = (timelines.register(), timelines.register());
+    let mut gate = Gate::new(timelines.clone());
+    let lost = a.submit();
+    let wait = (a.id(), lost.tick());
+    lost.lose("the bus fell silent");
+    for waits in [&[wait][..], &[]] {
+        let waiting = b.submit();
+        let tick = waiting.tick();
+        assert!(gate.pass(waiting, waits.iter().copied()).is_none());
+        assert!(timelines.wait(b.id(), tick).unwrap_err().to_string().ends_with("the bus fell silent"));
+        assert_eq!(timelines.done(b.id()), Tick::NEVER);
+    }
 }

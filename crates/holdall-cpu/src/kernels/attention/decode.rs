@@ -1,15 +1,40 @@
 //! Few rows: vectors along the features.
 
+use std::marker::PhantomData;
+
 use super::{Job, Mask, merge};
 use crate::kernel::Scratch;
-use crate::kernels::float::{Float, widen_as};
-use crate::kernels::vector::{Vector, Work};
+use crate::kernels::float::{Element, widen_as, with_element};
+use crate::kernels::vector::{Vector, Work, dispatch};
 
 /// Keys whose scores are taken before their values.
 const BLOCK: usize = 64;
 
-/// One item with at most [`FEW`](super::FEW) rows.
-pub(super) struct Decode<'a> {
+/// Computes an item with at most [`FEW`](super::FEW) rows.
+///
+/// # Safety
+/// The job's operands exist; the machine has its `isa`.
+pub(super) unsafe fn run(job: Job<'_>, scratch: &mut Scratch) {
+    let rows = job.rows.len();
+    let (dim, value_dim) = (padded(job.params.dim), padded(job.params.value_dim));
+    let sizes = [rows * dim, rows * BLOCK, rows * value_dim];
+    let buffer = scratch.get::<f32>(sizes.iter().sum()).as_mut_ptr();
+    let mut at = 0;
+    let [q, scores, out] = sizes.map(|size| {
+        // SAFETY: scratch was sized for all parts.
+        let part = unsafe { buffer.add(at) };
+        at += size;
+        part
+    });
+    let isa = job.params.isa;
+    with_element!(job.params.floats[1], E => {
+        let decode = Decode::<E> { job, q, scores, out, element: PhantomData };
+        // SAFETY: the caller's.
+        unsafe { dispatch(isa, decode) }
+    });
+}
+
+struct Decode<'a, E> {
     job: Job<'a>,
     /// Scaled queries, [rows, padded dim].
     q: *mut f32,
@@ -17,8 +42,7 @@ pub(super) struct Decode<'a> {
     scores: *mut f32,
     /// Output, [rows, padded value_dim].
     out: *mut f32,
-    /// A block of keys or values in f32.
-    block: *mut f32,
+    element: PhantomData<E>,
 }
 
 /// Rounds up to whole vectors.
@@ -26,50 +50,7 @@ fn padded(len: usize) -> usize {
     len.next_multiple_of(16)
 }
 
-impl<'a> Decode<'a> {
-    pub(super) fn new(job: Job<'a>, scratch: &mut Scratch) -> Self {
-        let rows = job.rows.len();
-        let (dim, value_dim) = (padded(job.params.dim), padded(job.params.value_dim));
-        let sizes = [rows * dim, rows * BLOCK, rows * value_dim, BLOCK * dim.max(value_dim)];
-        let buffer = scratch.get::<f32>(sizes.iter().sum()).as_mut_ptr();
-        let mut at = 0;
-        let mut next = |size: usize| {
-            // SAFETY: scratch was sized for all parts.
-            let part = unsafe { buffer.add(at) };
-            at += size;
-            part
-        };
-        Self { q: next(sizes[0]), scores: next(sizes[1]), out: next(sizes[2]), block: next(sizes[3]), job }
-    }
-
-    /// A block of rows of k (1) or v (2) as f32, with the stride from row to row.
-    ///
-    /// # Safety
-    /// The rows exist.
-    #[inline(always)]
-    unsafe fn rows<V: Vector>(
-        &self,
-        v: V,
-        index: usize,
-        base: *const u8,
-        start: usize,
-        len: usize,
-    ) -> (*const f32, isize) {
-        let (job, p) = (&self.job, self.job.params);
-        let dim = if index == 1 { p.dim } else { p.value_dim };
-        // SAFETY: the caller's.
-        unsafe {
-            if p.floats[index] == Float::F32 {
-                return (job.row(index, base, job.key_head, start).cast(), p.strides[index][2]);
-            }
-            for i in 0..len {
-                let from = job.row(index, base, job.key_head, start + i);
-                widen_as(v, p.floats[index], from, 1, self.block.add(i * padded(dim)), dim);
-            }
-            (self.block, padded(dim) as isize)
-        }
-    }
-
+impl<E: Element> Decode<'_, E> {
     /// q · k for `R` rows and `K` keys.
     ///
     /// # Safety
@@ -79,7 +60,7 @@ impl<'a> Decode<'a> {
         &self,
         v: V,
         row: usize,
-        keys: *const f32,
+        keys: *const E,
         stride: isize,
         key: usize,
     ) {
@@ -96,7 +77,7 @@ impl<'a> Decode<'a> {
                     *x = v.load(q.add(r * padded(dim) + d));
                 }
                 for (i, sums) in sums.iter_mut().enumerate() {
-                    let k = v.load(keys.offset(i as isize * stride).add(d));
+                    let k = E::load(v, keys.offset(i as isize * stride).add(d));
                     for (sum, x) in sums.iter_mut().zip(x) {
                         *sum = v.mul_add(k, x, *sum);
                     }
@@ -105,15 +86,21 @@ impl<'a> Decode<'a> {
             }
             if d < dim {
                 for (i, sums) in sums.iter_mut().enumerate() {
-                    let k = v.load_part(keys.offset(i as isize * stride).add(d), dim - d, 0.0);
+                    let k = E::load_part(v, keys.offset(i as isize * stride).add(d), dim - d, 0.0);
                     for (r, sum) in sums.iter_mut().enumerate() {
                         *sum = v.mul_add(k, v.load_part(q.add(r * padded(dim) + d), dim - d, 0.0), *sum);
                     }
                 }
             }
-            for (i, sums) in sums.iter().enumerate() {
-                for (r, sum) in sums.iter().enumerate() {
-                    self.scores.add((row + r) * BLOCK + key + i).write(v.sum(*sum));
+            for r in 0..R {
+                let scores = self.scores.add((row + r) * BLOCK + key);
+                if K == 4 {
+                    let four = v.sum4([sums[0][r], sums[1 % K][r], sums[2 % K][r], sums[3 % K][r]]);
+                    scores.cast::<[f32; 4]>().write(four);
+                } else {
+                    for (i, sums) in sums.iter().enumerate() {
+                        scores.add(i).write(v.sum(sums[r]));
+                    }
                 }
             }
         }
@@ -128,7 +115,7 @@ impl<'a> Decode<'a> {
         &self,
         v: V,
         row: usize,
-        values: *const f32,
+        values: *const E,
         stride: isize,
         len: usize,
         d: usize,
@@ -147,7 +134,7 @@ impl<'a> Decode<'a> {
                 let mut x = [v.splat(0.0); N];
                 let value = values.offset(i as isize * stride).add(d);
                 for (n, x) in x.iter_mut().enumerate() {
-                    *x = v.load(value.add(n * V::LANES));
+                    *x = E::load(v, value.add(n * V::LANES));
                 }
                 for (r, sums) in sums.iter_mut().enumerate() {
                     let weight = v.splat(self.scores.add((row + r) * BLOCK + i).read());
@@ -173,7 +160,7 @@ impl<'a> Decode<'a> {
         &self,
         v: V,
         row: usize,
-        values: *const f32,
+        values: *const E,
         stride: isize,
         len: usize,
         d: usize,
@@ -184,7 +171,7 @@ impl<'a> Decode<'a> {
             let out = self.out.add(row * padded(dim) + d);
             let mut sum = v.load(out);
             for i in 0..len {
-                let value = v.load_part(values.offset(i as isize * stride).add(d), dim - d, 0.0);
+                let value = E::load_part(v, values.offset(i as isize * stride).add(d), dim - d, 0.0);
                 sum = v.mul_add(v.splat(self.scores.add(row * BLOCK + i).read()), value, sum);
             }
             v.store(out, sum);
@@ -228,10 +215,11 @@ impl<'a> Decode<'a> {
     }
 }
 
-impl Work for Decode<'_> {
+impl<E: Element> Work for Decode<'_, E> {
     type Output = ();
 
     #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "rows index several arrays alike")]
     unsafe fn run<V: Vector>(self, v: V) {
         let (job, p) = (&self.job, self.job.params);
         let count = job.rows.len();
@@ -253,7 +241,8 @@ impl Work for Decode<'_> {
             let mut start = visible.start;
             while start < visible.end {
                 let len = (visible.end - start).min(BLOCK);
-                let (keys, stride) = self.rows(v, 1, job.bound.k, start, len);
+                let keys = job.row(1, job.bound.k, job.key_head, start).cast::<E>();
+                let stride = p.strides[1][2];
                 let mut row = 0;
                 while row < count {
                     let some = if count - row >= 4 {
@@ -266,14 +255,8 @@ impl Work for Decode<'_> {
                     let mut key = 0;
                     while key + 4 <= len {
                         match some {
-                            4 => {
-                                self.dots::<V, 4, 2>(v, row, keys, stride, key);
-                                self.dots::<V, 4, 2>(v, row, keys, stride, key + 2);
-                            }
-                            3 => {
-                                self.dots::<V, 3, 2>(v, row, keys, stride, key);
-                                self.dots::<V, 3, 2>(v, row, keys, stride, key + 2);
-                            }
+                            4 => self.dots::<V, 4, 4>(v, row, keys, stride, key),
+                            3 => self.dots::<V, 3, 4>(v, row, keys, stride, key),
                             _ => self.dots::<V, 1, 4>(v, row, keys, stride, key),
                         }
                         key += 4;
@@ -304,7 +287,8 @@ impl Work for Decode<'_> {
                         }
                     }
                 }
-                let (values, stride) = self.rows(v, 2, job.bound.v, start, len);
+                let values = job.row(2, job.bound.v, job.key_head, start).cast::<E>();
+                let stride = p.strides[2][2];
                 let mut row = 0;
                 while row < count {
                     let some = if count - row >= 4 {

@@ -1,7 +1,7 @@
 //! The result of a row from those of its parts, and how a row is stored.
 
 use super::Job;
-use crate::kernels::float::{Element, narrow, with_element};
+use crate::kernels::float::{narrow, with_element};
 use crate::kernels::vector::{Vector, Work};
 
 /// Stores `len` f32 values of `from` as the output's row.
@@ -14,7 +14,7 @@ pub(super) unsafe fn store<V: Vector>(v: V, job: &Job<'_>, row: usize, from: *co
     // SAFETY: the caller's.
     unsafe {
         let to = job.row(3, job.bound.out, head, position).cast_mut();
-        with_element!(job.params.floats[3], E => narrow(v, from, to.cast::<E>(), 1, job.params.value_dim));
+        with_element!(job.params.floats[2], E => narrow(v, from, to.cast::<E>(), 1, job.params.value_dim));
     }
 }
 

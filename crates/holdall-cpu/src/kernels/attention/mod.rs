@@ -72,8 +72,8 @@ pub struct Params {
     pub dim: usize,
     /// Features of v and out.
     pub value_dim: usize,
-    /// Dtypes of q, k, v, out.
-    pub floats: [Float; 4],
+    /// Dtypes of q, of k and v, of out.
+    pub floats: [Float; 3],
     /// Strides of q, k, v, out along batch, heads, rows.
     pub strides: [[isize; 3]; 4],
     /// Multiplies the scores.
@@ -169,7 +169,7 @@ impl Job<'_> {
         let [b, h, r] = self.params.strides[index];
         let offset = self.batch as isize * b + head as isize * h + row as isize * r;
         // SAFETY: the caller's.
-        unsafe { base.offset(offset * self.params.floats[index].bytes() as isize) }
+        unsafe { base.offset(offset * self.params.floats[[0, 1, 1, 2][index]].bytes() as isize) }
     }
 
     /// The sink of a query head.
@@ -314,7 +314,7 @@ impl Kernel for Attention {
             if phase == 1 {
                 dispatch(p.isa, merge::Merge { job, parts: self.parts });
             } else if all <= FEW {
-                dispatch(p.isa, decode::Decode::new(job, scratch));
+                decode::run(job, scratch);
             } else {
                 tile::run(job, scratch);
             }

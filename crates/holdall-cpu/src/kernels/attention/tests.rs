@@ -77,7 +77,7 @@ impl<E: Element> Case<E> {
             keys,
             dim,
             value_dim,
-            floats: [float; 4],
+            floats: [float; 3],
             strides: [q.strides, k.strides, v.strides, out],
             scale: 0.7,
             mask: Mask::None,

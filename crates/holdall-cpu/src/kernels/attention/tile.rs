@@ -18,8 +18,8 @@ const BLOCK: usize = 64;
 pub(super) unsafe fn run(job: Job<'_>, scratch: &mut Scratch) {
     let p = job.params;
     let columns = match job.rows.len() {
-        ..=16 => 16,
-        ..=32 => 32,
+        0..=16 => 16,
+        17..=32 => 32,
         _ => TILE,
     };
     let wide = p.dim.max(p.value_dim).next_multiple_of(16);
@@ -119,6 +119,10 @@ impl Sum {
                 self.tile::<V, M, C>(v, row, column);
                 row += M;
             }
+            while row + 2 <= rows {
+                self.tile::<V, 2, C>(v, row, column);
+                row += 2;
+            }
             while row < rows {
                 self.tile::<V, 1, C>(v, row, column);
                 row += 1;
@@ -136,7 +140,7 @@ impl Sum {
         unsafe {
             if V::LANES == 16 {
                 match self.columns {
-                    64 => self.rows::<V, 4, 4>(v, rows, 0),
+                    64 => self.rows::<V, 6, 4>(v, rows, 0),
                     32 => self.rows::<V, 8, 2>(v, rows, 0),
                     _ => self.rows::<V, 8, 1>(v, rows, 0),
                 }
@@ -167,12 +171,12 @@ impl Tile<'_> {
         let dim = if index == 1 { p.dim } else { p.value_dim };
         // SAFETY: the caller's.
         unsafe {
-            if p.floats[index] == Float::F32 {
+            if p.floats[1] == Float::F32 {
                 return (job.row(index, base, job.key_head, start).cast(), p.strides[index][2]);
             }
             for i in 0..len {
                 let from = job.row(index, base, job.key_head, start + i);
-                widen_as(v, p.floats[index], from, 1, self.block.add(i * self.wide), dim);
+                widen_as(v, p.floats[1], from, 1, self.block.add(i * self.wide), dim);
             }
             (self.block, self.wide as isize)
         }

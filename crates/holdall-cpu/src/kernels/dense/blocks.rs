@@ -262,7 +262,7 @@ impl<E: Element> Work for Panel<E> {
                     self.inner,
                     self.to.add(i * self.len),
                     self.len,
-                )
+                );
             }
         }
     }

@@ -224,6 +224,10 @@ impl<E: Element> Work for Dots<'_, E> {
                 // SAFETY: rows j.. of w and s.. of x exist.
                 unsafe {
                     match (rows, small - s) {
+                        (4, 4..) if V::LANES == 16 => {
+                            self.tile::<V, 4, 4>(v, s, j);
+                            s += 4;
+                        }
                         (4, 4..) => {
                             self.tile::<V, 4, 2>(v, s, j);
                             self.tile::<V, 4, 2>(v, s, j + 2);
@@ -257,16 +261,19 @@ impl<E: Element> Dots<'_, E> {
     /// # Safety
     /// They exist.
     #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "rows index several arrays alike")]
     unsafe fn tile<V: Vector, const S: usize, const J: usize>(&self, v: V, s: usize, j: usize) {
         let depth = self.0.ks.len();
         let mut sums = [[v.splat(0.0); S]; J];
         let mut more = [[v.splat(0.0); S]; J];
+        // Few sums take two steps at a time, so that additions need not wait for each other.
+        let two = S * J <= 8;
         let mut k = 0;
         // SAFETY: k stays below depth.
         unsafe {
             let x = self.0.x.add(s * depth);
             let w = self.0.w.offset(j as isize * self.0.w_j);
-            while k + 2 * V::LANES <= depth {
+            while two && k + 2 * V::LANES <= depth {
                 for jj in 0..J {
                     let row = w.offset(jj as isize * self.0.w_j).add(k);
                     let (w0, w1) = (E::load(v, row), E::load(v, row.add(V::LANES)));
@@ -278,8 +285,21 @@ impl<E: Element> Dots<'_, E> {
                 }
                 k += 2 * V::LANES;
             }
-            while k < depth {
-                let part = (depth - k).min(V::LANES);
+            while k + V::LANES <= depth {
+                let mut rows = [v.splat(0.0); S];
+                for (ss, row) in rows.iter_mut().enumerate() {
+                    *row = v.load(x.add(ss * depth + k));
+                }
+                for jj in 0..J {
+                    let w = E::load(v, w.offset(jj as isize * self.0.w_j).add(k));
+                    for ss in 0..S {
+                        sums[jj][ss] = v.mul_add(w, rows[ss], sums[jj][ss]);
+                    }
+                }
+                k += V::LANES;
+            }
+            if k < depth {
+                let part = depth - k;
                 for jj in 0..J {
                     let w = E::load_part(v, w.offset(jj as isize * self.0.w_j).add(k), part, 0.0);
                     for ss in 0..S {
@@ -287,7 +307,6 @@ impl<E: Element> Dots<'_, E> {
                         sums[jj][ss] = v.mul_add(w, x, sums[jj][ss]);
                     }
                 }
-                k += part;
             }
             for jj in 0..J {
                 for ss in 0..S {
@@ -317,7 +336,7 @@ impl<E: Element> Work for Rows<'_, E> {
                 let rows = (depth - k).min(4);
                 let w = w.offset(k as isize * this.w_k);
                 if rows == 4 {
-                    self.add::<V, 4>(v, w, k)
+                    self.add::<V, 4>(v, w, k);
                 } else {
                     for row in 0..rows {
                         self.add::<V, 1>(v, w.offset(row as isize * this.w_k), k + row);
@@ -355,6 +374,8 @@ impl<E: Element> Rows<'_, E> {
             unsafe {
                 for (i, row) in rows.iter_mut().enumerate() {
                     let p = w.offset(i as isize * this.w_k).add(j);
+                    // The machine's own prefetching ends with each page.
+                    v.prefetch(p.wrapping_offset(K as isize * this.w_k));
                     *row = if whole { E::load(v, p) } else { E::load_part(v, p, part, 0.0) };
                 }
                 for s in 0..this.skinny.small {

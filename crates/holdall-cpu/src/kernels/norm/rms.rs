@@ -1,9 +1,9 @@
 //! Root-mean-square normalisation.
 
-use super::sum;
+use super::{row, sum};
 use crate::isa::Isa;
 use crate::kernel::{Kernel, Scratch, Slice, span};
-use crate::kernels::float::{Element, Float, Widen, widen_as, with_element};
+use crate::kernels::float::{Element, Float, Widen, with_element};
 use crate::kernels::rows::{Rows, shares};
 use crate::kernels::vector::{Vector, Work, dispatch};
 
@@ -85,29 +85,18 @@ impl<Y: Element> Work for RmsRows<'_, Y> {
             // SAFETY: rows lie where the kernel's parameters say; scratch holds a row.
             unsafe {
                 let x = self.x.offset(self.kernel.rows.offset(index) * float.bytes() as isize);
-                let x = if float == Float::F32 && step == 1 {
-                    x.cast::<f32>()
-                } else {
-                    widen_as(v, float, x, step, self.row, len);
-                    self.row.cast_const()
-                };
-                let squares = sum(v, x, len, |x, sum| v.mul_add(x, x, sum));
+                let x = row(v, float, x, step, self.row, len);
+                let squares = sum(v, x, len, 0.0, true);
                 let factor = v.splat(1.0 / (squares / len as f32 + eps).sqrt());
                 let y = self.y.add(index * len);
                 let mut i = 0;
                 while i < len {
                     let part = (len - i).min(V::LANES);
-                    let whole = part == V::LANES;
-                    let load = |p: *const f32| if whole { v.load(p) } else { v.load_part(p, part, 0.0) };
-                    let mut value = v.mul(load(x.add(i)), factor);
+                    let mut value = v.mul(v.load_up_to(x.add(i), part), factor);
                     if !self.weight.is_null() {
-                        value = v.mul(value, load(self.weight.add(i)));
+                        value = v.mul(value, v.load_up_to(self.weight.add(i), part));
                     }
-                    if whole {
-                        Y::store(v, y.add(i), value)
-                    } else {
-                        Y::store_part(v, y.add(i), value, part)
-                    }
+                    Y::store_up_to(v, y.add(i), value, part);
                     i += part;
                 }
             }

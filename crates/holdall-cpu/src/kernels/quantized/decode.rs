@@ -56,13 +56,17 @@ const fn contains(rows: &[usize], m: usize) -> bool {
     false
 }
 
+/// Whether weights are dequantized before they are multiplied: with this many rows of x that costs less than a second
+/// set of sums, for which there are no registers.
+const fn direct(m: usize) -> bool {
+    m >= 4
+}
+
 /// Rows of w in one step: as many as the registers hold.
 const fn step_rows(lanes: usize, m: usize) -> usize {
     match (lanes == 16, m) {
-        (true, 1 | 2) => 4,
-        (true, 3 | 4) => 2,
-        (true, 6) => 4,
-        (true, _) => 3,
+        (true, 8) => 2,
+        (true, _) => 4,
         (false, 1) => 2,
         (false, _) => 1,
     }
@@ -213,25 +217,39 @@ unsafe fn step<S: Simd, const BITS: usize, const M: usize, const R: usize>(
                 let x = room.x.add(b * block);
                 let mut codes = [S::as_bits(S::splat(0.0)); R];
                 let mut lane_scales = [S::splat(0.0); R];
+                let mut lane_biases = [S::splat(0.0); R];
                 for r in 0..R {
                     let p = w.add(r * row_words + b * block_words);
                     S::prefetch(p.cast::<u8>().wrapping_add(ahead));
                     codes[r] = S::spread::<BITS>(S::words(p, words));
                     let group_scales = S::$scales(scales.add(r * groups + b * block / group) $(, $groups)?);
                     lane_scales[r] = S::pick(group_scales, index);
+                    if const { direct(M) } {
+                        let group_biases = S::$scales(biases.add(r * groups + b * block / group) $(, $groups)?);
+                        lane_biases[r] = S::pick(group_biases, index);
+                    }
                 }
                 let mut sum = [[S::splat(0.0); M]; R];
                 for j in 0..per_lane(BITS) {
+                    let mut weights = [S::splat(0.0); R];
                     for r in 0..R {
                         let q = S::code::<BITS>(codes[r], j);
-                        for m in 0..M {
-                            sum[r][m] = S::fma(q, S::load(x.add(m * room.x_len + j * S::LANES)), sum[r][m]);
+                        weights[r] =
+                            if const { direct(M) } { S::fma(q, lane_scales[r], lane_biases[r]) } else { q };
+                    }
+                    for m in 0..M {
+                        let x = S::load(x.add(m * room.x_len + j * S::LANES));
+                        for r in 0..R {
+                            let sum = if const { direct(M) } { &mut total[r][m] } else { &mut sum[r][m] };
+                            *sum = S::fma(weights[r], x, *sum);
                         }
                     }
                 }
-                for r in 0..R {
-                    for m in 0..M {
-                        total[r][m] = S::fma(sum[r][m], lane_scales[r], total[r][m]);
+                if !const { direct(M) } {
+                    for r in 0..R {
+                        for m in 0..M {
+                            total[r][m] = S::fma(sum[r][m], lane_scales[r], total[r][m]);
+                        }
                     }
                 }
             }};
@@ -244,7 +262,7 @@ unsafe fn step<S: Simd, const BITS: usize, const M: usize, const R: usize>(
             // The next row's scales lie behind this one's: they may be infinite.
             one!(b, k % block * BITS / 32, load_first, (groups - b * block / group).min(S::LANES));
         }
-        for g in (0..groups).step_by(S::LANES) {
+        for g in (0..if direct(M) { 0 } else { groups }).step_by(S::LANES) {
             let len = S::LANES.min(groups - g);
             for r in 0..R {
                 let bias = S::load_first(biases.add(r * groups + g), len);

@@ -1,11 +1,12 @@
 //! Dequantized parts of w in the order in which the matrix product reads them: for each k, some columns of the output.
 
+#![expect(clippy::needless_range_loop, reason = "the index counts lanes, of which the array may have more")]
+
 use std::ops::Range;
 
 use super::convert::widen;
 use super::decode::lane_groups;
 use super::matmul::{Operands, Plan};
-use super::prefill::DEPTH;
 use super::simd::{MAX_LANES, Simd, Task, deinterleave, interleave, per_lane};
 
 /// Rows `first .. first + len` of w, codes `k .. k + depth`.
@@ -17,73 +18,102 @@ pub(super) struct Rows {
     pub depth: usize,
 }
 
-/// Fills a panel `[depth, width]` from rows of w, which become columns; columns past `rows.len` are zero.
-pub(super) struct Fill<'a, const BITS: usize> {
+/// Scales and biases of some rows of w, by group: for each group a row of `stride` floats, zero past the last row of w.
+pub(super) struct Scales<'a> {
     pub plan: &'a Plan,
     pub operands: Operands,
-    pub rows: Rows,
-    pub to: *mut f32,
-    /// Room for [`Fill::room`] floats.
+    /// Rows of w.
+    pub rows: Range<usize>,
+    pub stride: usize,
+    /// Scales, biases: room for [`Scales::len`] floats each.
+    pub to: [*mut f32; 2],
+    /// Room for [`Scales::work`] floats.
     pub work: *mut f32,
 }
 
-/// The most groups that lie in a panel.
-const GROUPS: usize = DEPTH / 32;
-
-impl<const BITS: usize> Fill<'_, BITS> {
-    /// Floats of working memory for a panel of `width` columns: scales and biases, each in the order of w and in the
-    /// panel's.
-    pub(super) fn room(width: usize) -> usize {
-        4 * GROUPS * width
+impl Scales<'_> {
+    /// Floats of a table: whole vectors of groups.
+    pub(super) fn len(plan: &Plan, stride: usize) -> usize {
+        (plan.k / plan.group).next_multiple_of(MAX_LANES) * stride
     }
+
+    /// Floats of working memory.
+    pub(super) fn work(plan: &Plan) -> usize {
+        MAX_LANES * (plan.k / plan.group)
+    }
+}
+
+impl Task for Scales<'_> {
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { plan, operands, rows, stride, to, work } = self;
+        let groups = plan.k / plan.group;
+        for (from, to) in [operands.scales, operands.biases].into_iter().zip(to) {
+            for first in (0..stride).step_by(S::LANES) {
+                let some = S::LANES.min(rows.len().saturating_sub(first));
+                // SAFETY: the caller gives existing rows and room.
+                unsafe {
+                    widen::<S>(plan.scales, from, (rows.start + first) * groups, some * groups, work);
+                    for g in (0..groups).step_by(S::LANES) {
+                        let mut v = [S::splat(0.0); MAX_LANES];
+                        for (r, v) in v.iter_mut().enumerate().take(some) {
+                            *v = S::load_first(work.add(r * groups + g), S::LANES.min(groups - g));
+                        }
+                        deinterleave::<S>(&mut v, S::LANES);
+                        for (i, v) in v.iter().enumerate().take(S::LANES) {
+                            S::store(to.add((g + i) * stride + first), *v);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Fills a panel `[depth, width]` from rows of w, which become columns; columns past `rows.len` are zero.
+pub(super) struct Fill<'a, const BITS: usize> {
+    pub plan: &'a Plan,
+    pub w: *const u32,
+    pub rows: Rows,
+    pub to: *mut f32,
+    /// [`Scales`] of these rows, from the first column and group of the panel on.
+    pub scales: [*const f32; 2],
+    pub scales_row: usize,
 }
 
 impl<const BITS: usize> Task for Fill<'_, BITS> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let Self { plan, operands, rows, to, work } = self;
+        let Self { plan, w, rows, to, scales: [scales, biases], scales_row } = self;
         let width = S::TILE_VECTORS * S::LANES;
         let block = S::LANES * per_lane(BITS);
-        let groups = plan.k / plan.group;
         let row_words = plan.k * BITS / 32;
-        let count = rows.depth.div_ceil(plan.group);
         // SAFETY: the caller gives existing rows and room.
         unsafe {
-            let (scales, biases) = (work, work.add(GROUPS * width));
-            let line = work.add(2 * GROUPS * width);
-            for (kind, to) in [(operands.scales, scales), (operands.biases, biases)] {
-                std::ptr::write_bytes(to, 0, GROUPS * width);
-                for r in 0..rows.len {
-                    widen::<S>(
-                        plan.scales,
-                        kind,
-                        (rows.first + r) * groups + rows.k / plan.group,
-                        count,
-                        line,
-                    );
-                    for g in 0..count {
-                        *to.add(g * width + r) = *line.add(g);
-                    }
-                }
-            }
-            for c in 0..S::TILE_VECTORS {
-                let first = c * S::LANES;
+            for first in (0..width).step_by(S::LANES) {
                 let some = S::LANES.min(rows.len.saturating_sub(first));
                 for b in (0..rows.depth).step_by(block) {
                     let len = block.min(rows.depth - b);
                     let words = len * BITS / 32;
                     let mut lanes = [S::splat(0.0); MAX_LANES];
-                    for (r, lanes) in lanes.iter_mut().enumerate().take(some) {
-                        let row =
-                            operands.w.add((rows.first + first + r) * row_words + (rows.k + b) * BITS / 32);
-                        *lanes = S::as_floats(S::spread::<BITS>(S::words(row, words)));
+                    let from = w.add((rows.first + first) * row_words + (rows.k + b) * BITS / 32);
+                    if some == S::LANES {
+                        for r in 0..S::LANES {
+                            let row = S::spread::<BITS>(S::words(from.add(r * row_words), words));
+                            lanes[r] = S::as_floats(row);
+                        }
+                    } else {
+                        for r in 0..some {
+                            let row = S::spread::<BITS>(S::words(from.add(r * row_words), words));
+                            lanes[r] = S::as_floats(row);
+                        }
                     }
                     deinterleave::<S>(&mut lanes, S::LANES);
-                    for (i, lanes) in lanes.iter().enumerate().take(len / per_lane(BITS)) {
+                    for i in 0..len / per_lane(BITS) {
                         let k = b + i * per_lane(BITS);
-                        let at = k / plan.group * width + first;
+                        let at = k / plan.group * scales_row + first;
                         let (scale, bias) = (S::load(scales.add(at)), S::load(biases.add(at)));
-                        let codes = S::as_bits(*lanes);
+                        let codes = S::as_bits(lanes[i]);
                         for j in 0..per_lane(BITS) {
                             let w = S::fma(S::code::<BITS>(codes, j), scale, bias);
                             S::store(to.add((k + j) * width + first), w);
@@ -116,7 +146,7 @@ pub(super) struct FillColumns<'a, const BITS: usize> {
 
 impl<const BITS: usize> FillColumns<'_, BITS> {
     /// Floats of working memory.
-    pub(super) fn room(plan: &Plan, _: usize) -> usize {
+    pub(super) fn room(plan: &Plan) -> usize {
         2 * (plan.n / 32 + 2 * MAX_LANES)
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::convert::narrow;
 use super::matmul::{Operands, Plan};
-use super::panel::{Fill, FillColumns, Rows};
+use super::panel::{self, Fill, FillColumns, Rows, Scales};
 use super::simd::{Simd, Task, dispatch};
 use super::{Float, with_bits};
 use crate::kernel::Scratch;
@@ -33,15 +33,29 @@ impl Task for Prefill<'_> {
         let Self { plan, x, x_row, operands, bits, transpose, rows, columns, scratch } = self;
         let width = S::TILE_VECTORS * S::LANES;
         let panels = columns.len().div_ceil(width);
-        // Columns of a panel that runs along w's rows are dequantized in whole blocks.
-        let stride = if transpose { width } else { super::panel::row_stride(columns.len(), width) };
+        // A panel that runs along w's rows is dequantized for all columns at once, in whole blocks.
+        let stride = if transpose { width } else { panel::row_stride(columns.len(), width) };
         let panel_len = DEPTH * stride;
-        let work_len = Fill::<2>::room(width).max(FillColumns::<2>::room(plan, DEPTH));
+        let scales_row = panels * width;
+        let (table_len, work_len) = match transpose {
+            true => (Scales::len(plan, scales_row), Scales::work(plan)),
+            false => (0, FillColumns::<2>::room(plan)),
+        };
         let sum_len = if plan.out == Float::F32 { 0 } else { rows.len() * columns.len() };
-        let room = scratch.get::<f32>(panel_len + work_len + sum_len).as_mut_ptr();
+        let room = scratch.get::<f32>(panel_len + 2 * table_len + work_len + sum_len).as_mut_ptr();
         // SAFETY: the parts lie one after another in the room; the operands are the caller's, and so are the ranges.
         unsafe {
-            let (work, sums) = (room.add(panel_len), room.add(panel_len + work_len));
+            let scales = room.add(panel_len);
+            let biases = scales.add(table_len);
+            let work = biases.add(table_len);
+            let sums = work.add(work_len);
+            if transpose {
+                let rows = columns.clone();
+                dispatch(
+                    S::ISA,
+                    Scales { plan, operands, rows, stride: scales_row, to: [scales, biases], work },
+                );
+            }
             let (c, c_row) = match sum_len {
                 0 => (operands.out.cast::<f32>().add(rows.start * plan.n + columns.start), plan.n),
                 _ => (sums, columns.len()),
@@ -53,7 +67,12 @@ impl Task for Prefill<'_> {
                     let n = width.min(columns.end - from);
                     let b = if transpose {
                         let rows = Rows { first: from, len: n, k, depth };
-                        with_bits!(bits, BITS => dispatch(S::ISA, Fill::<BITS> { plan, operands, rows, to: room, work }));
+                        let at = k / plan.group * scales_row + p * width;
+                        let scales = [scales.add(at).cast_const(), biases.add(at).cast_const()];
+                        let w = operands.w;
+                        with_bits!(bits, BITS => dispatch(S::ISA, Fill::<BITS> {
+                            plan, w, rows, to: room, scales, scales_row,
+                        }));
                         room
                     } else {
                         if p == 0 {

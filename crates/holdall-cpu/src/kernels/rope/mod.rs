@@ -85,8 +85,8 @@ impl Kernel for Rope {
         };
         let offset = match self.offset {
             Offset::Fixed(offset) => offset,
-            // SAFETY: the bound array has a value for this batch entry.
             Offset::Bound(stride) => {
+                // SAFETY: the bound array has a value for this batch entry.
                 i64::from(unsafe { next().cast::<i32>().offset(batch as isize * stride).read() })
             }
         };
@@ -95,8 +95,8 @@ impl Kernel for Rope {
         let omegas: SmallVec<[f64; 64]> = (0..half)
             .map(|i| match self.frequencies {
                 Frequencies::Base(base) => base.powf(-(i as f64) / half as f64),
-                // SAFETY: the bound array has dims / 2 values.
                 Frequencies::Bound(stride) => {
+                    // SAFETY: the bound array has dims / 2 values.
                     1.0 / f64::from(unsafe { frequencies.offset(i as isize * stride).read() })
                 }
             })

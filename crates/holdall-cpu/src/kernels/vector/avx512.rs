@@ -50,6 +50,12 @@ impl Vector for Avx512 {
     type F = __m512;
     const LANES: usize = 16;
 
+    #[inline(always)]
+    fn prefetch<T>(self, p: *const T) {
+        // SAFETY: a prefetch never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+
     methods! {
         splat(x: f32) -> __m512 = _mm512_set1_ps(x);
         add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
@@ -63,6 +69,21 @@ impl Vector for Avx512 {
         scale(p: __m512, shifted: __m512) -> __m512 =
             _mm512_scalef_ps(p, _mm512_sub_ps(shifted, _mm512_set1_ps(12_582_912.0)));
         sum(a: __m512) -> f32 = _mm512_reduce_add_ps(a);
+        sum4(a: [__m512; 4]) -> [f32; 4] = {
+            // Each 128-bit quarter becomes the four vectors' partial sums, then the quarters are added.
+            let low = _mm512_add_ps(_mm512_unpacklo_ps(a[0], a[1]), _mm512_unpackhi_ps(a[0], a[1]));
+            let high = _mm512_add_ps(_mm512_unpacklo_ps(a[2], a[3]), _mm512_unpackhi_ps(a[2], a[3]));
+            let quarters = _mm512_add_ps(
+                _mm512_shuffle_ps::<0b0100_0100>(low, high),
+                _mm512_shuffle_ps::<0b1110_1110>(low, high),
+            );
+            let halves = _mm256_add_ps(
+                _mm512_castps512_ps256(quarters),
+                _mm512_extractf32x8_ps::<1>(quarters),
+            );
+            let sums = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves));
+            std::mem::transmute::<__m128, [f32; 4]>(sums)
+        };
         largest(a: __m512) -> f32 = _mm512_reduce_max_ps(a);
     }
 

@@ -43,6 +43,16 @@ pub(crate) trait Vector: Copy {
     fn scale(self, p: Self::F, shifted: Self::F) -> Self::F;
     /// The sum of all lanes.
     fn sum(self, a: Self::F) -> f32;
+    /// The sums of four vectors.
+    #[inline(always)]
+    fn sum4(self, a: [Self::F; 4]) -> [f32; 4] {
+        [self.sum(a[0]), self.sum(a[1]), self.sum(a[2]), self.sum(a[3])]
+    }
+    /// Asks for the cache line at `p`, which need not be readable.
+    #[inline(always)]
+    fn prefetch<T>(self, p: *const T) {
+        let _ = p;
+    }
     /// The largest lane; NaN lanes may be passed over.
     fn largest(self, a: Self::F) -> f32;
 
@@ -97,6 +107,16 @@ pub(crate) trait Vector: Copy {
             std::ptr::copy_nonoverlapping(p, lanes.as_mut_ptr(), len);
             self.load(lanes.as_ptr())
         }
+    }
+
+    /// The first `len` values at `p` and zeros, by a plain load where it is a whole vector.
+    ///
+    /// # Safety
+    /// `len ≤ LANES` values are readable at `p`.
+    #[inline(always)]
+    unsafe fn load_up_to(self, p: *const f32, len: usize) -> Self::F {
+        // SAFETY: the caller's.
+        unsafe { if len == Self::LANES { self.load(p) } else { self.load_part(p, len, 0.0) } }
     }
 
     /// Stores the first `len` lanes.

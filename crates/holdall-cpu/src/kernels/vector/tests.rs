@@ -27,6 +27,13 @@ impl Work for Everything<'_> {
                 v.store_part(out.3.as_mut_ptr().add(i), v.add(part, v.splat(0.0)), 6);
                 let (h, b) = (v.load_f16(out.1.as_ptr().add(i)), v.load_bf16(out.2.as_ptr().add(i)));
                 out.4.push(v.sum(v.select_le(x, v.splat(0.0), h, b)));
+                let four = v.sum4([v.splat(1.0), x, v.splat(-2.0), v.mul(x, x)]);
+                let near = |a: f32, b: f32| {
+                    let size = 1.0 + a.abs() + v.sum(v.max(x, v.sub(v.splat(0.0), x)));
+                    a == b || (a - b).abs() <= 1e-5 * size || !b.is_finite()
+                };
+                assert!(near(four[0], V::LANES as f32) && near(four[2], -2.0 * V::LANES as f32), "{four:?}");
+                assert!(near(four[1], v.sum(x)) && near(four[3], v.sum(v.mul(x, x))), "{four:?}");
                 out.4.push(v.largest(v.min(v.max(x, v.splat(-3.0)), v.splat(3.0))));
             }
         }
