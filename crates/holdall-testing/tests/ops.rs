@@ -2,5 +2,7 @@
 
 mod ops {
     mod indexing;
+    mod joining;
+    mod scattering;
     mod support;
 }
