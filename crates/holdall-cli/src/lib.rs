@@ -12,6 +12,7 @@ pub mod env;
 pub mod error;
 pub mod hub;
 pub mod interrupt;
+pub mod language_model;
 pub mod machine;
 pub mod ui;
 
@@ -24,10 +25,10 @@ use args::{Cli, Command};
 use commands::io::with_standard_streams;
 use context::Context;
 use engine::Engine;
-use error::{Error, Kind, Result};
+use error::{Kind, Result};
 
 /// Does what the command line says, and returns the exit code that `--help` documents. Models are run by `engine`.
-pub fn run(args: impl IntoIterator<Item = OsString>, engine: Option<&dyn Engine>) -> ExitCode {
+pub fn run(args: impl IntoIterator<Item = OsString>, engine: &dyn Engine) -> ExitCode {
     let env = env::Env::from_process();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -45,25 +46,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, engine: Option<&dyn Engine>
     }
 }
 
-fn dispatch(command: &Command, engine: Option<&dyn Engine>, cx: &Context) -> Result<()> {
-    let engine = || {
-        engine.ok_or_else(|| {
-            Error::new(Kind::Internal, "this build of holdall has no engine that runs language models")
-        })
-    };
+fn dispatch(command: &Command, engine: &dyn Engine, cx: &Context) -> Result<()> {
     match command {
-        Command::Generate(args) => {
-            let engine = engine()?;
-            with_standard_streams(|io| commands::generate::run(args, engine, cx, io))
-        }
-        Command::Chat(args) => {
-            let engine = engine()?;
-            with_standard_streams(|io| commands::chat::run(args, engine, cx, io))
-        }
-        Command::Bench(args) => {
-            let engine = engine()?;
-            with_standard_streams(|io| commands::bench::run(args, engine, cx, io))
-        }
+        Command::Generate(args) => with_standard_streams(|io| commands::generate::run(args, engine, cx, io)),
+        Command::Chat(args) => with_standard_streams(|io| commands::chat::run(args, engine, cx, io)),
+        Command::Bench(args) => with_standard_streams(|io| commands::bench::run(args, engine, cx, io)),
         Command::Models(args) => commands::models::run(&args.command, cx),
         Command::Doctor(args) => commands::doctor::run(args, cx),
     }

@@ -4,5 +4,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    holdall_cli::run(std::env::args_os(), None)
+    holdall_cli::run(std::env::args_os(), &holdall_cli::language_model::LanguageModels)
 }

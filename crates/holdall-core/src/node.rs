@@ -85,7 +85,8 @@ pub(crate) fn bury(inputs: Inputs) {
     }
     DRAINING.set(true);
     drop(inputs);
-    while let Some(next) = ORPHANS.with(|o| o.borrow_mut().pop()) {
+    // An array that another thread-local owns may be dropped after the list is gone.
+    while let Ok(Some(next)) = ORPHANS.try_with(|o| o.borrow_mut().pop()) {
         drop(next);
     }
     DRAINING.set(false);

@@ -33,6 +33,40 @@ impl Isa {
     }
 }
 
+/// A function compiled for each vector level; its first argument chooses. The body is an `#[inline(always)]` function of
+/// the same parameters; the caller keeps to its contract, and passes no level that the machine lacks.
+macro_rules! levels {
+    ($(#[$doc:meta])* $vis:vis fn $name:ident<$($f:ident: $bound:path),*>($($x:ident: $t:ty),* $(,)?) = $body:ident;) => {
+        $(#[$doc])*
+        #[inline]
+        $vis unsafe fn $name<$($f: $bound),*>(isa: $crate::isa::Isa, $($x: $t),*) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+            unsafe fn avx512<$($f: $bound),*>($($x: $t),*) {
+                // SAFETY: passed on to the caller.
+                unsafe { $body::<$($f),*>($($x),*) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma,f16c")]
+            unsafe fn avx2<$($f: $bound),*>($($x: $t),*) {
+                // SAFETY: passed on to the caller.
+                unsafe { $body::<$($f),*>($($x),*) }
+            }
+            // SAFETY: passed on to the caller, who has the level.
+            unsafe {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::isa::Isa::Avx512 => avx512::<$($f),*>($($x),*),
+                    #[cfg(target_arch = "x86_64")]
+                    $crate::isa::Isa::Avx2 => avx2::<$($f),*>($($x),*),
+                    _ => $body::<$($f),*>($($x),*),
+                }
+            }
+        }
+    };
+}
+pub(crate) use levels;
+
 #[cfg(target_arch = "x86_64")]
 fn detect() -> Isa {
     let avx2 = is_x86_feature_detected!("avx2")

@@ -80,14 +80,6 @@ struct Json {
     rope_scaling: Option<serde_json::Value>,
     max_position_embeddings: Option<usize>,
     quantization: Option<Quantization>,
-    eos_token_id: Option<OneOrMany>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(u32),
-    Many(Vec<u32>),
 }
 
 fn broken(message: impl Into<String>) -> Error {
@@ -95,12 +87,12 @@ fn broken(message: impl Into<String>) -> Error {
 }
 
 impl Config {
-    /// From the text of a `config.json`.
+    /// From the contents of a `config.json`. End tokens are left out: other files name them too.
     ///
     /// # Errors
-    /// When it is not JSON, lacks an entry, or is of another family.
-    pub fn from_json(text: &str) -> Result<Self> {
-        let json: Json = serde_json::from_str(text).map_err(|e| broken(format!("config.json: {e}")))?;
+    /// When an entry is missing or of another type, or the model is of another family.
+    pub fn from_json(json: &serde_json::Value) -> Result<Self> {
+        let json = Json::deserialize(json).map_err(|e| broken(format!("config.json: {e}")))?;
         if json.model_type != "llama" {
             return Err(Error::unsupported(format!(
                 "config.json: model type {:?} is not supported yet; supported: \"llama\"",
@@ -112,11 +104,6 @@ impl Config {
             Some(dim) => dim,
             None if heads > 0 => json.hidden_size / heads,
             None => 0,
-        };
-        let end_tokens = match json.eos_token_id {
-            Some(OneOrMany::One(id)) => vec![id],
-            Some(OneOrMany::Many(ids)) => ids,
-            None => vec![],
         };
         Self {
             hidden: json.hidden_size,
@@ -131,7 +118,7 @@ impl Config {
             rope_scaling: scaling(json.rope_scaling.as_ref())?,
             max_positions: json.max_position_embeddings,
             quantization: json.quantization,
-            end_tokens,
+            end_tokens: vec![],
         }
         .checked()
     }

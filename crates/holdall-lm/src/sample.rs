@@ -72,7 +72,7 @@ impl Sampler {
         let vocabulary = x.dim(-1);
         if self.top_k > 0 && self.top_k < vocabulary {
             // The k-th largest is the bound; tokens that equal it stay, whichever they are.
-            let bound = x.topk(self.top_k as i32, Some(-1))?.min(Some(&[-1]), true)?;
+            let bound = x.topk(self.top_k, Some(-1))?.min(Some(&[-1]), true)?;
             x = Array::select(&x.less(&bound)?, &never, &x)?;
         }
         if self.top_p < 1.0 {

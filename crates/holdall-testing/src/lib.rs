@@ -1,1 +1,4 @@
 //! Test support: op sweep, tolerances, goldens.
+
+pub mod random;
+pub mod reference;

@@ -28,10 +28,10 @@ pub(super) fn readers_first(list: &Worklist) -> Option<Vec<usize>> {
     // Kahn's algorithm, always taking the ready entry that came first: without delays the order stays as it was.
     let mut users: Vec<SmallVec<[u32; 2]>> = vec![SmallVec::new(); n];
     let mut inputs = vec![0u32; n];
-    for i in 0..n {
+    for (i, count) in inputs.iter_mut().enumerate() {
         each_input(list, i, |at| {
             users[at].push(i as u32);
-            inputs[i] += 1;
+            *count += 1;
         });
     }
     let mut waiting_for: FxHashMap<usize, usize> = delays.iter().map(|(w, r)| (*w, r.len())).collect();

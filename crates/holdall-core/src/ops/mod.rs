@@ -3,7 +3,9 @@
 //! Each structured op keeps its parameters, shape rule, derivative and decomposition in one file here; its kernels are
 //! in the backends.
 
+mod argreduce;
 mod attention;
+mod compare;
 mod concatenate;
 mod conv;
 mod creation;
@@ -19,11 +21,14 @@ mod norm;
 mod quantized;
 mod reduce;
 mod rope;
+mod scan;
 mod scatter;
 mod slice_update;
 mod softmax;
+mod sort;
 mod views;
 
+pub use argreduce::ArgReduce;
 pub use attention::{Attention, AttentionMask};
 pub use concatenate::Concatenate;
 pub use conv::Conv1d;
@@ -39,7 +44,9 @@ pub use norm::{LayerNorm, RmsNorm};
 pub use quantized::{Dequantize, Packing, Quantize, QuantizedMatmul};
 pub use reduce::{Reduce, Reduction};
 pub use rope::{Rope, RopeOptions};
+pub use scan::{Running, Scan};
 pub use scatter::{Scatter, ScatterAxis, ScatterMode};
 pub use slice_update::SliceUpdate;
 pub use softmax::{LogSumExp, Softmax};
+pub use sort::{ArgSort, SearchSorted, Sort};
 pub use views::{BroadcastTo, Reshape, Slice, Transpose};

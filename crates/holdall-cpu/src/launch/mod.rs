@@ -6,6 +6,9 @@ mod indexing;
 mod load;
 mod norm;
 mod quantized;
+mod random;
+mod reductions;
+mod sorting;
 
 use std::sync::Arc;
 
@@ -27,6 +30,9 @@ pub(crate) fn kernels(threads: usize) -> Kernels {
     load::register(&mut kernels);
     norm::register(&mut kernels);
     quantized::register(&mut kernels, threads);
+    random::register(&mut kernels, threads);
+    reductions::register(&mut kernels, threads);
+    sorting::register(&mut kernels, threads);
     kernels
 }
 

@@ -131,6 +131,14 @@ impl Llama {
         Ok(logits.squeeze(Some(&[1]))?)
     }
 
+    /// Appends `ids` `[batch, n]` to the cache without asking what comes next.
+    ///
+    /// # Errors
+    /// When memory runs out or ids are not integers.
+    pub fn read(&self, ids: &Array, cache: &mut [KvCache]) -> Result<()> {
+        self.hidden(ids, cache).map(drop)
+    }
+
     fn hidden(&self, ids: &Array, cache: &mut [KvCache]) -> Result<Array> {
         let mut x = self.embedding.forward(ids)?;
         let offset = position(cache.first().map_or(0, KvCache::offset))?;

@@ -1,0 +1,172 @@
+//! Running sums, products, extremes.
+
+use crate::Array;
+use crate::dtype::Dtype;
+use crate::error::{Error, Origin, Result};
+use crate::op::{Derivative, Primitive, Spec, Specs};
+use crate::shape::axis_index;
+
+/// What runs along the axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Running {
+    /// Sums.
+    Sum,
+    /// Products.
+    Prod,
+    /// Largest elements so far; NaN from the first on.
+    Max,
+    /// Smallest elements so far; NaN from the first on.
+    Min,
+    /// `ln Σ e^x`.
+    LogSumExp,
+}
+
+/// For each element the combination of those up to it along an axis. The type stays; half types are combined in float32.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scan {
+    /// What runs.
+    pub running: Running,
+    /// Along which axis.
+    pub axis: usize,
+    /// From the last element to the first.
+    pub reverse: bool,
+    /// Whether the element itself is included.
+    pub inclusive: bool,
+}
+
+impl Primitive for Scan {
+    fn name(&self) -> &'static str {
+        match self.running {
+            Running::Sum => "cumsum",
+            Running::Prod => "cumprod",
+            Running::Max => "cummax",
+            Running::Min => "cummin",
+            Running::LogSumExp => "logcumsumexp",
+        }
+    }
+
+    fn infer(&self, inputs: &[&Spec]) -> Result<Specs> {
+        let x = inputs[0];
+        let takes = match self.running {
+            Running::Sum => x.dtype != Dtype::Bool,
+            Running::Prod => true,
+            Running::Max | Running::Min => x.dtype != Dtype::Complex64,
+            Running::LogSumExp => x.dtype.is_floating(),
+        };
+        if !takes {
+            return Err(Error::dtype(self.name(), format!("is not defined for {}", x.dtype)));
+        }
+        Ok(std::iter::once(x.clone()).collect())
+    }
+
+    fn derivative(&self) -> Derivative {
+        match self.running {
+            Running::Sum => Derivative::Multilinear,
+            Running::Prod | Running::LogSumExp => Derivative::Custom,
+            Running::Max | Running::Min => Derivative::None,
+        }
+    }
+
+    fn transpose(&self, _: &[Array], cotangent: &Array, _: usize) -> Result<Option<Array>> {
+        Array::apply(self.backwards(), &[cotangent]).map(Some)
+    }
+
+    fn jvp(
+        &self,
+        inputs: &[Array],
+        outputs: &[Array],
+        tangents: &[Option<Array>],
+    ) -> Result<Vec<Option<Array>>> {
+        let Some(t) = &tangents[0] else { return Ok(vec![None]) };
+        let (x, y) = (&inputs[0], &outputs[0]);
+        let sums = Self { running: Running::Sum, ..self.clone() };
+        let made = match self.running {
+            Running::Prod => Array::apply(sums, &[&t.divide(x)?])?.multiply(y)?,
+            // Σ e^(x_j - y_i) t_j over j up to i, each sign by itself so that exponents stay logarithms.
+            _ => self.weighted(t, |t| t.add(x), self.clone(), |s| s.subtract(y))?,
+        };
+        Ok(vec![Some(made)])
+    }
+
+    fn vjp(
+        &self,
+        inputs: &[Array],
+        outputs: &[Array],
+        cotangents: &[Option<Array>],
+    ) -> Result<Vec<Option<Array>>> {
+        let Some(ct) = &cotangents[0] else { return Ok(vec![None]) };
+        let (x, y) = (&inputs[0], &outputs[0]);
+        let sums = Self { running: Running::Sum, ..self.backwards() };
+        let made = match self.running {
+            Running::Prod => Array::apply(sums, &[&ct.multiply(y)?])?.divide(x)?,
+            _ => self.weighted(ct, |t| t.subtract(y), self.backwards(), |s| s.add(x))?,
+        };
+        Ok(vec![Some(made)])
+    }
+}
+
+impl Scan {
+    /// The same from the other end.
+    fn backwards(&self) -> Self {
+        Self { reverse: !self.reverse, ..self.clone() }
+    }
+
+    /// `e^after(scan(before(ln t)))` for the positive and the negative part of `t`.
+    fn weighted(
+        &self,
+        t: &Array,
+        before: impl Fn(&Array) -> Result<Array>,
+        scan: Self,
+        after: impl Fn(&Array) -> Result<Array>,
+    ) -> Result<Array> {
+        let part = |t: Array| {
+            let logs = before(&t.maximum(0.0)?.log()?)?;
+            after(&Array::apply(scan.clone(), &[&logs])?)?.exp()
+        };
+        part(t.clone())?.subtract(part(t.negative()?)?)
+    }
+}
+
+macro_rules! scans {
+    ($($(#[$doc:meta])* $name:ident $running:ident;)*) => { impl Array { $(
+        $(#[$doc])*
+        ///
+        /// Along `axis`, or over the flattened array if none is given; `reverse` runs from the last element to the
+        /// first; without `inclusive` an element's result does not cover the element itself.
+        ///
+        /// # Errors
+        /// When the axis does not exist, or the op does not take the type.
+        #[track_caller]
+        pub fn $name(&self, axis: Option<i32>, reverse: bool, inclusive: bool) -> Result<Self> {
+            self.scan(Running::$running, axis, reverse, inclusive)
+        }
+    )* } };
+}
+scans! {
+    /// Running sums; bool gives int32, other types stay (and wrap).
+    cumsum Sum;
+    /// Running products; the type stays.
+    cumprod Prod;
+    /// Largest elements so far; NaN from the first one on.
+    cummax Max;
+    /// Smallest elements so far; NaN from the first one on.
+    cummin Min;
+    /// Running `ln Σ e^x`; integers give float32.
+    logcumsumexp LogSumExp;
+}
+
+impl Array {
+    #[track_caller]
+    fn scan(&self, running: Running, axis: Option<i32>, reverse: bool, inclusive: bool) -> Result<Self> {
+        let origin = Origin::caller();
+        let x = match running {
+            Running::Sum if self.dtype() == Dtype::Bool => self.to_dtype(Dtype::Int32, origin),
+            Running::LogSumExp => self.to_dtype(self.dtype().to_inexact(), origin),
+            _ => self.clone(),
+        };
+        let op = Scan { running, axis: 0, reverse, inclusive };
+        let Some(axis) = axis else { return Self::apply(op, &[&x.reshape_to(&[x.size()])?]) };
+        let axis = axis_index(op.name(), axis, x.ndim()).map_err(|e| e.at(origin))?;
+        Self::apply(Scan { axis, ..op }, &[&x])
+    }
+}
