@@ -61,8 +61,11 @@ impl Array {
     pub fn masked_update(&self, mask: &Self, values: impl Into<Operand>) -> Result<Self> {
         let origin = Origin::caller();
         if mask.dtype() != Dtype::Bool {
-            return Err(Error::dtype("masked_update", format!("wanted a mask of bool, got {}", mask.dtype()))
-                .at(origin));
+            return Err(Error::dtype(
+                "masked_update",
+                format!("wanted a mask of bool, got {}", mask.dtype()),
+            )
+            .at(origin));
         }
         if self.shape().get(..mask.ndim()) != Some(mask.shape()) {
             return Err(Error::shape(
