@@ -50,7 +50,8 @@ pub(super) fn readers_first(list: &Worklist) -> Option<Vec<usize>> {
         }
         taken[i] = true;
         order.push(i);
-        let is_delayed = |at: usize, waiting: &FxHashMap<usize, usize>| waiting.get(&at).is_some_and(|n| *n > 0);
+        let is_delayed =
+            |at: usize, waiting: &FxHashMap<usize, usize>| waiting.get(&at).is_some_and(|n| *n > 0);
         for user in &users[i] {
             let user = *user as usize;
             inputs[user] -= 1;

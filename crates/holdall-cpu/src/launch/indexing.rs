@@ -1,7 +1,9 @@
 //! How ops that move elements run.
 
 use holdall_core::device::{Argument, Kernels, Plan, Request};
-use holdall_core::ops::{Arange, Concatenate, Gather, GatherAxis, MaskedScatter, Scatter, ScatterAxis, SliceUpdate};
+use holdall_core::ops::{
+    Arange, Concatenate, Gather, GatherAxis, MaskedScatter, Scatter, ScatterAxis, SliceUpdate,
+};
 use holdall_core::{Error, ErrorKind, Result, contiguous_strides, size_of};
 use holdall_memory::Access;
 use smallvec::SmallVec;
@@ -9,7 +11,8 @@ use smallvec::SmallVec;
 use super::launch;
 use crate::kernel::Kernel;
 use crate::kernels::indexing::{
-    ArangeKernel, GatherAlong, GatherKernel, MaskKernel, Move, Moves, Places, ScatterAlong, ScatterKernel, combine,
+    ArangeKernel, GatherAlong, GatherKernel, MaskKernel, Move, Moves, Places, ScatterAlong, ScatterKernel,
+    combine,
 };
 
 pub(super) fn register(kernels: &mut Kernels, threads: usize) {
@@ -38,11 +41,8 @@ fn masked_scatter(request: &Request<'_>) -> Plan {
     if mask.size() == 0 || values.size() == 0 {
         return unchanged();
     }
-    let kernel = MaskKernel {
-        size: mask.size(),
-        values: values.shape[0],
-        part: values.bytes() / values.shape[0],
-    };
+    let kernel =
+        MaskKernel { size: mask.size(), values: values.shape[0], part: values.bytes() / values.shape[0] };
     in_place(kernel, 3)
 }
 
