@@ -10,6 +10,7 @@ pub mod pointwise;
 mod array;
 pub mod command;
 pub mod device;
+mod display;
 mod dtype;
 mod error;
 mod eval;

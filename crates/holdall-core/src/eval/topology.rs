@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::Scheduler;
+use crate::eval::order::readers_first;
 use crate::node::{Graph, Node};
 use crate::op::Op;
 use crate::{Array, trace};
@@ -25,6 +26,8 @@ pub(super) struct Entry {
 /// What an evaluation has to record, inputs before users. While it lives, the nodes' marks are theirs: index plus one.
 pub(super) struct Worklist {
     pub entries: Vec<Entry>,
+    /// Whether any entry may write one of its inputs in place.
+    has_writers: bool,
 }
 
 /// A node whose inputs are being visited.
@@ -44,7 +47,7 @@ enum Found {
 impl Worklist {
     /// Everything that `arrays` need and that has no value yet.
     pub fn new(arrays: &[&Array], scheduler: &Scheduler) -> Result<Self> {
-        let mut list = Self { entries: Vec::new() };
+        let mut list = Self { entries: Vec::new(), has_writers: false };
         let mut stack: Vec<Visit> = Vec::new();
         let visited = arrays.iter().try_for_each(|x| list.visit(x, &mut stack, scheduler));
         if let Err(e) = visited {
@@ -52,7 +55,23 @@ impl Worklist {
             stack.iter().for_each(|visit| visit.node.mark.store(0, Ordering::Relaxed));
             return Err(e);
         }
+        if list.has_writers
+            && let Some(order) = readers_first(&list)
+        {
+            list.reorder(&order);
+        }
         Ok(list)
+    }
+
+    /// Puts the entries in this order of their indices.
+    fn reorder(&mut self, order: &[usize]) {
+        let mut old: Vec<Option<Entry>> = std::mem::take(&mut self.entries).into_iter().map(Some).collect();
+        self.entries = order.iter().filter_map(|i| old[*i].take()).collect();
+        for (i, entry) in self.entries.iter().enumerate() {
+            if let Some(node) = &entry.node {
+                node.mark.store(i as u32 + 1, Ordering::Relaxed);
+            }
+        }
     }
 
     fn visit(&mut self, x: &Array, stack: &mut Vec<Visit>, scheduler: &Scheduler) -> Result<()> {
@@ -95,7 +114,7 @@ impl Worklist {
     }
 
     /// Starts to visit a node; one without a kernel on its device becomes its decomposition.
-    fn open(&self, node: &Arc<Node>, scheduler: &Scheduler) -> Result<()> {
+    fn open(&mut self, node: &Arc<Node>, scheduler: &Scheduler) -> Result<()> {
         if self.entries.len() >= (OPEN - 1) as usize {
             return Err(Error::new(ErrorKind::Argument, "eval", "the graph has more than 2^32 nodes"));
         }
@@ -109,6 +128,7 @@ impl Worklist {
                 Op::Primitive(op) if !op.0.is_view() => {
                     let specs: SmallVec<[_; 4]> = graph.inputs.iter().map(Array::spec).collect();
                     if scheduler.device(node.stream).kernels().has(&*op.0, &specs) {
+                        self.has_writers |= op.0.donates().is_some();
                         None
                     } else {
                         let parts = crate::stream::within(node.stream, || op.0.decompose(&graph.inputs));

@@ -41,7 +41,7 @@ impl Array {
         let origin = Origin::caller();
         let at = axis_index("split", axis, self.ndim()).map_err(|e| e.at(origin))?;
         let size = self.shape()[at];
-        if n == 0 || size % n != 0 {
+        if n == 0 || !size.is_multiple_of(n) {
             return Err(Error::argument(
                 "split",
                 format!("axis {at} of size {size} does not divide into {n} equal parts"),

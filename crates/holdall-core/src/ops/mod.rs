@@ -38,6 +38,7 @@ pub use gather::{Gather, GatherAxis};
 pub use index::{Index, Key};
 pub use joining::Padding;
 pub use load::{Load, Source};
+pub use mask::MaskedScatter;
 pub use matmul::Matmul;
 pub use norm::{LayerNorm, RmsNorm};
 pub use quantized::{Dequantize, Packing, Quantize, QuantizedMatmul};

@@ -1,7 +1,9 @@
 //! How ops that move elements run.
 
 use holdall_core::device::{Argument, Kernels, Plan, Request};
-use holdall_core::ops::{Arange, Concatenate, Gather, GatherAxis, Scatter, ScatterAxis, SliceUpdate};
+use holdall_core::ops::{
+    Arange, Concatenate, Gather, GatherAxis, MaskedScatter, Scatter, ScatterAxis, SliceUpdate,
+};
 use holdall_core::{Error, ErrorKind, Result, contiguous_strides, size_of};
 use holdall_memory::Access;
 use smallvec::SmallVec;
@@ -9,7 +11,8 @@ use smallvec::SmallVec;
 use super::launch;
 use crate::kernel::Kernel;
 use crate::kernels::indexing::{
-    ArangeKernel, GatherAlong, GatherKernel, Move, Moves, Places, ScatterAlong, ScatterKernel, combine,
+    ArangeKernel, GatherAlong, GatherKernel, MaskKernel, Move, Moves, Places, ScatterAlong, ScatterKernel,
+    combine,
 };
 
 pub(super) fn register(kernels: &mut Kernels, threads: usize) {
@@ -25,8 +28,22 @@ pub(super) fn register(kernels: &mut Kernels, threads: usize) {
     kernels.register(move |op: &Concatenate, request| Ok(concatenate(op, request, threads)));
     kernels.register(move |op: &Gather, request| Ok(gather(op, request, threads)));
     kernels.register(move |op: &GatherAxis, request| Ok(gather_axis(op, request, threads)));
+    kernels.register(|_: &MaskedScatter, request| Ok(masked_scatter(request)));
     kernels.register(move |op: &Scatter, request| scatter(op, request, threads));
     kernels.register(move |op: &ScatterAxis, request| scatter_axis(op, request, threads));
+}
+
+fn masked_scatter(request: &Request<'_>) -> Plan {
+    if let Some(plan) = request.require_contiguous(0..3) {
+        return plan;
+    }
+    let (mask, values) = (&request.inputs[1].spec, &request.inputs[2].spec);
+    if mask.size() == 0 || values.size() == 0 {
+        return unchanged();
+    }
+    let kernel =
+        MaskKernel { size: mask.size(), values: values.shape[0], part: values.bytes() / values.shape[0] };
+    in_place(kernel, 3)
 }
 
 /// A launch that reads the inputs from number 1 on and writes into the memory of input 0.
