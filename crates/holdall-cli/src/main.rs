@@ -1,4 +1,8 @@
 //! The `holdall` command.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    holdall_cli::run(std::env::args_os(), None)
+}

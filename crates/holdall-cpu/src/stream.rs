@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use holdall_core::command::{CommandBuffer, Executable};
 use holdall_core::device::DeviceStream;
 use holdall_core::{Error, ErrorKind, Result};
-use holdall_memory::{Completion, Timelines};
+use holdall_memory::{Completion, Gate, Timelines};
 
 use crate::kernel::{Kernel, Scratch, Slice};
 use crate::team::{Job, Task, Team};
@@ -36,7 +36,7 @@ impl CpuStream {
         let (sender, receiver) = channel();
         std::thread::Builder::new()
             .name("holdall-stream".into())
-            .spawn(move || serve(&receiver, &team, &timelines))
+            .spawn(move || serve(&receiver, &team, timelines))
             .map_err(|e| {
                 Error::new(ErrorKind::Device, "stream", "the system gave no thread for it").because(e)
             })?;
@@ -54,17 +54,18 @@ impl DeviceStream for CpuStream {
 }
 
 /// The thread of a stream; ends when the stream is dropped.
-fn serve(receiver: &Receiver<CommandBuffer>, team: &Team, timelines: &Timelines) {
+fn serve(receiver: &Receiver<CommandBuffer>, team: &Team, timelines: Arc<Timelines>) {
     let mut scratch = Scratch::default();
+    let mut gate = Gate::new(timelines);
     while let Ok(commands) = receiver.recv() {
-        let Some((job, completion)) = prepare(commands, timelines) else { continue };
+        let Some((job, completion)) = prepare(commands, &mut gate) else { continue };
         let mut running = Some(completion);
         let slot = std::cell::RefCell::new(&mut running);
         team.run(
             job,
             &mut scratch,
             || {
-                let (job, completion) = prepare(receiver.try_recv().ok()?, timelines)?;
+                let (job, completion) = prepare(receiver.try_recv().ok()?, &mut gate)?;
                 **slot.borrow_mut() = Some(completion);
                 Some(job)
             },
@@ -81,14 +82,9 @@ fn serve(receiver: &Receiver<CommandBuffer>, team: &Team, timelines: &Timelines)
 }
 
 /// Waits for what a command buffer waits for, and makes a job of it.
-fn prepare(commands: CommandBuffer, timelines: &Timelines) -> Option<(Arc<Job>, Completion)> {
+fn prepare(commands: CommandBuffer, gate: &mut Gate) -> Option<(Arc<Job>, Completion)> {
     let CommandBuffer { waits, commands, completion } = commands;
-    for (queue, tick) in waits {
-        if let Err(e) = timelines.wait(queue, tick) {
-            completion.fail(format!("what it waited for failed: {e}"));
-            return None;
-        }
-    }
+    let completion = gate.pass(completion, waits)?;
     let mut tasks = Vec::with_capacity(commands.len());
     for command in commands {
         let Some(CpuLaunch(kernel)) = command.launch.as_any().downcast_ref() else {

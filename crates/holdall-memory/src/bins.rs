@@ -106,8 +106,8 @@ impl Bin {
             return Some(block);
         }
         for (_, blocks) in &mut self.lanes {
-            let usable = |block: &Box<Block>| block.stamps.all(|stamp| rules.is_ordered(stamp, user));
-            if let Some(at) = blocks.iter().take(LOOK).position(usable)
+            let usable = |block: &Block| block.stamps.all(|stamp| rules.is_ordered(stamp, user));
+            if let Some(at) = blocks.iter().take(LOOK).position(|block| usable(block))
                 && let Some(mut block) = blocks.remove(at)
             {
                 block.stamps.retain(|stamp| !rules.is_ended(stamp));
@@ -132,6 +132,7 @@ impl Bin {
     }
 
     /// Takes out all blocks for which `f` holds.
+    #[expect(clippy::vec_box, reason = "blocks move between lists and owners as boxes")]
     pub(crate) fn extract(&mut self, mut f: impl FnMut(&Block) -> bool, out: &mut Vec<Box<Block>>) {
         for (_, blocks) in &mut self.lanes {
             for _ in 0..blocks.len() {
@@ -189,6 +190,7 @@ impl LargeBins {
         bin.pop_oldest()
     }
 
+    #[expect(clippy::vec_box, reason = "blocks move between lists and owners as boxes")]
     pub(crate) fn extract(&mut self, mut f: impl FnMut(&Block) -> bool, out: &mut Vec<Box<Block>>) {
         for bin in self.bins.values_mut() {
             bin.extract(&mut f, out);

@@ -118,7 +118,8 @@ fn system_bytes() -> Option<usize> {
     None
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -123,7 +123,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// If there is no room after all that, with a summary of what the memory is used for.
+    /// If there is no room after all that, with a summary of what the memory is used for. Only command buffers that were
+    /// submitted are waited for: it can help to submit what is open and to try again.
     pub fn take(self: &Arc<Self>, bytes: usize, user: User<'_>) -> Result<Storage, Error> {
         let Some(size) = Size::of(bytes, self.page, self.policy.free_through_pool) else {
             return Err(self.out_of_memory(bytes));

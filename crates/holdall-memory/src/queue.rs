@@ -68,7 +68,22 @@ impl Queue {
     }
 
     /// Names a block in a command of the open command buffer. There is no other way to do so: what is bound is
-    /// tracked until the command buffer has ended, whoever drops the storage in the meantime.
+    /// tracked until the command buffer has ended, whoever drops the storage in the meantime. It cannot be dropped while it
+    /// is being bound:
+    ///
+    /// ```compile_fail
+    /// # use holdall_memory::{Access, Bound, Queue, Storage};
+    /// fn bind_what_is_gone(queue: &mut Queue, storage: Storage) -> Bound {
+    ///     let storage = {
+    ///         let gone = storage;
+    ///         &gone
+    ///     };
+    ///     queue.bind(storage, Access::Read)
+    /// }
+    /// ```
+    ///
+    /// Foreign memory ([`Storage::foreign`]) is bound for reading only. A block with other users may be bound for writing
+    /// only if [`Self::may_reuse`] holds.
     #[inline]
     pub fn bind(&mut self, storage: &Storage, access: Access) -> Bound {
         debug_assert!(Arc::ptr_eq(&self.timelines, storage.pool().timelines()), "block of another registry");
@@ -242,7 +257,14 @@ impl fmt::Debug for Completion {
     }
 }
 
-/// A block as a command names it. Plain data: the stamp that the bind left keeps the block alive.
+/// A block as a command names it. Plain data: the stamp that the bind left keeps the block alive. Nothing else makes one:
+///
+/// ```compile_fail
+/// # use holdall_memory::{Access, BlockId, Bound};
+/// fn forge(block: BlockId, address: *mut u8) -> Bound {
+///     Bound { block, address, handle: 0, offset: 0, bytes: 4, life: 1, access: Access::Write }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Bound {
     pub(crate) block: BlockId,

@@ -26,6 +26,8 @@ impl Slab {
 #[derive(Default)]
 pub(crate) struct Slabs {
     slabs: Vec<Option<Slab>>,
+    /// Numbers without a slab.
+    vacant: Vec<usize>,
     /// By class, the slab that blocks are being cut from.
     current: Vec<Option<usize>>,
 }
@@ -33,14 +35,16 @@ pub(crate) struct Slabs {
 impl Slabs {
     pub(crate) fn add(&mut self, slab: Slab) {
         let class = slab.class;
-        let at = match self.slabs.iter().position(Option::is_none) {
-            Some(at) => at,
+        let at = match self.vacant.pop() {
+            Some(at) => {
+                self.slabs[at] = Some(slab);
+                at
+            }
             None => {
-                self.slabs.push(None);
+                self.slabs.push(Some(slab));
                 self.slabs.len() - 1
             }
         };
-        self.slabs[at] = Some(slab);
         if self.current.len() <= class {
             self.current.resize(class + 1, None);
         }
@@ -90,6 +94,8 @@ impl Slabs {
         for current in &mut self.current {
             *current = current.filter(|&current| current != at);
         }
-        self.slabs[at].take()
+        let slab = self.slabs[at].take()?;
+        self.vacant.push(at);
+        Some(slab)
     }
 }

@@ -168,7 +168,8 @@ impl StampSet {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::tick::{QueueId, Tick};

@@ -24,6 +24,9 @@ pub(crate) struct Timeline {
 
 #[derive(Debug, Default)]
 struct Slow {
+    /// What `done` holds. The device side looks here before it writes `done`: a load of the atomic right before its store
+    /// would hide the loads of other threads from loom, which remembers only the last access.
+    done: u64,
     /// Ascending, not overlapping.
     failures: Vec<Failure>,
     /// Ticks after `done` whose completion was used.
@@ -118,7 +121,7 @@ impl Timeline {
     pub(crate) fn wait(&self, queue: QueueId, tick: u64) -> Result<(), Error> {
         if self.done() < tick {
             let mut slow = self.slow.lock();
-            while self.done() < tick && slow.failure(tick).is_none() {
+            while slow.done < tick && slow.failure(tick).is_none() {
                 slow = sync::wait(&self.ended, slow);
             }
         }
@@ -136,7 +139,7 @@ impl Timeline {
         }
         let mut slow = self.slow.lock();
         loop {
-            let done = self.done();
+            let done = slow.done;
             if done >= tick {
                 return Ok(());
             }
@@ -156,7 +159,7 @@ impl Timeline {
     /// Ends a tick.
     pub(crate) fn end(&self, tick: u64, outcome: Outcome) {
         let mut slow = self.slow.lock();
-        let mut done = self.done();
+        let mut done = slow.done;
         match outcome {
             Outcome::Done => done = done.max(tick),
             Outcome::Failed(why) => {
@@ -180,7 +183,7 @@ impl Timeline {
         let mut slow = self.slow.lock();
         let submitted = self.open() - 1;
         // What nobody reported did not succeed as far as anyone knows.
-        for tick in self.done() + 1..=submitted {
+        for tick in slow.done + 1..=submitted {
             if !slow.after.contains_key(&tick) {
                 self.record(&mut slow, tick, why.into());
             }
@@ -198,6 +201,7 @@ impl Timeline {
         while slow.seen.get(1).is_some_and(|(tick, _)| tick.0 <= done + 1) {
             slow.seen.pop_front();
         }
+        slow.done = done;
         #[cfg(not(loom))]
         self.done.store(done, Ordering::Release);
         #[cfg(loom)]

@@ -1,8 +1,11 @@
-//! Every op against plain implementations, over types and layouts.
+//! Ops against plain implementations.
 
-#[path = "ops/random.rs"]
-mod random;
-#[path = "ops/reductions.rs"]
-mod reductions;
-#[path = "ops/sorting.rs"]
-mod sorting;
+mod ops {
+    mod derivatives;
+    mod indexing;
+    mod random;
+    mod random_goldens;
+    mod reductions;
+    mod sorting;
+    mod support;
+}

@@ -1,5 +1,17 @@
 //! Holdall: lazy arrays with MLX's programming model, on every device.
+//!
+//! ```
+//! use holdall::Array;
+//!
+//! let x = Array::from_slice(&[1.0f32, 2.0, 3.0, 4.0], &[2, 2])?;
+//! let y = (&x * 2.0).exp()?.sum(Some(&[-1]), false)?; // nothing has run yet
+//! assert_eq!(y.shape(), [2]);
+//! assert!(y.to_vec::<f32>()?[0] > 61.0); // now it has
+//! # Ok::<(), holdall::Error>(())
+//! ```
 #![forbid(unsafe_code)]
+
+pub mod io;
 
 pub use holdall_core::*;
 

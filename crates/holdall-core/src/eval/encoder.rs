@@ -39,6 +39,7 @@ impl Scheduler {
             stream,
             queue,
             commands: Vec::new(),
+            promised: false,
             waits: SmallVec::new(),
             hazards: FxHashMap::default(),
             bytes: 0,
@@ -69,8 +70,19 @@ impl Scheduler {
     pub fn order_after(&mut self, stream: StreamId, written: Option<(QueueId, Tick)>) -> Result<()> {
         let Some((queue, tick)) = written else { return Ok(()) };
         let me = self.encoder(stream);
-        if queue == me.queue.id() || me.queue.seen(queue) >= tick || me.queue.timelines().done(queue) >= tick
-        {
+        if queue == me.queue.id() && tick == me.queue.open() {
+            return Ok(());
+        }
+        if me.queue.timelines().done(queue) >= tick {
+            // What it wrote is there, unless it failed.
+            let failed = me.queue.timelines().failure(queue, tick);
+            return failed.map_or(Ok(()), |e| Err(Error::new(ErrorKind::Device, "eval", e.to_string())));
+        }
+        // Waiting for its own stream's work costs nothing, and fails with it if it fails.
+        if queue == me.queue.id() || me.queue.seen(queue) >= tick {
+            if !me.waits.contains(&(queue, tick)) {
+                me.waits.push((queue, tick));
+            }
             return Ok(());
         }
         // A wait names closed ticks only, so waits never form a circle.
@@ -93,6 +105,8 @@ pub(crate) struct Encoder {
     stream: Box<dyn DeviceStream>,
     pub queue: Queue,
     commands: Vec<Command>,
+    /// Whether a value waits for the command buffer that is being recorded: one of no elements has no commands.
+    promised: bool,
     waits: SmallVec<[(QueueId, Tick); 2]>,
     /// Blocks touched since the last barrier, and whether they were written: hazards are those of blocks, not of
     /// arrays, since a block changes hands within the command buffer.
@@ -112,8 +126,9 @@ impl Encoder {
             .map_err(|e| Error::new(ErrorKind::Memory, op, format!("no room for {bytes} bytes: {e}")))
     }
 
-    /// The command buffer that is being recorded.
-    pub fn now(&self) -> Option<(QueueId, Tick)> {
+    /// The command buffer that is being recorded: a value waits for it, so it will be submitted, even if empty.
+    pub fn now(&mut self) -> Option<(QueueId, Tick)> {
+        self.promised = true;
         Some((self.queue.id(), self.queue.open()))
     }
 
@@ -156,7 +171,7 @@ impl Encoder {
     /// Closes the command buffer and hands it to the device.
     pub fn flush(&mut self) -> Result<(QueueId, Tick)> {
         let id = self.queue.id();
-        if !self.commands.is_empty() {
+        if std::mem::take(&mut self.promised) || !self.commands.is_empty() {
             let commands = std::mem::take(&mut self.commands);
             let waits = std::mem::take(&mut self.waits);
             self.hazards.clear();

@@ -24,77 +24,101 @@ enum Users {
     Several,
 }
 
+#[derive(Clone, Copy)]
 struct Kernel {
     steps: u32,
     inputs: u32,
+    /// The first member so far.
+    head: u32,
 }
 
-/// Sets `root` and `previous` of every entry.
-pub(super) fn fuse(list: &mut Worklist) {
-    let n = list.entries.len();
-    let mut users = vec![Users::None; n];
-    let mut kernels: Vec<Kernel> = (0..n).map(|_| Kernel { steps: 0, inputs: 0 }).collect();
-    // The first member so far of each kernel: the head of its list.
-    let mut heads: Vec<u32> = (0..n as u32).collect();
-    for i in (0..n).rev() {
-        let Some(node) = list.entries[i].node.clone() else { continue };
-        let graph = node.graph.lock();
-        let Some(graph) = graph.as_ref() else { continue };
-        let elementwise = matches!(graph.op, Op::Row(_) | Op::Cast(_));
-        let mut root = i as u32;
-        if let (true, Users::One(r)) = (elementwise, users[i]) {
-            let kernel = &kernels[r as usize];
-            let added = graph.inputs.len() as u32 - 1;
-            let fits = kernel.steps + 1 < MAX_STEPS && kernel.inputs + added <= MAX_INPUTS;
-            if fits && node.outputs.len() == 1 && joins(list, r, &node) && list.is_internal(i) {
-                root = r;
-            }
-        }
-        if elementwise {
-            let kernel = &mut kernels[root as usize];
-            if root == i as u32 {
-                *kernel = Kernel { steps: 1, inputs: graph.inputs.len() as u32 };
-            } else {
-                kernel.steps += 1;
-                kernel.inputs += graph.inputs.len() as u32 - 1;
-                let head = std::mem::replace(&mut heads[root as usize], i as u32);
-                list.entries[head as usize].previous = i as u32 + 1;
-            }
-        }
-        list.entries[i].root = root;
-        let kernel = if elementwise { Users::One(root) } else { Users::Several };
-        for x in &graph.inputs {
-            if let Some(at) = list.find(&x.node) {
-                users[at] = match (users[at], kernel) {
-                    (Users::None, new) => new,
-                    (Users::One(a), Users::One(b)) if a == b => kernel,
-                    _ => Users::Several,
-                };
-            }
-        }
+impl Kernel {
+    fn has_room(&self, more_inputs: u32) -> bool {
+        self.steps < MAX_STEPS && self.inputs + more_inputs <= MAX_INPUTS
     }
 }
 
-/// Whether a node has the shape and stream of the kernel that ends in entry `root`, which is elementwise.
+/// Which entries run as one kernel.
+pub(super) struct Fusion {
+    /// The last member of each entry's kernel: itself, unless it is fused.
+    root: Vec<u32>,
+    /// The member of the same kernel before each, plus one; 0 for the first.
+    previous: Vec<u32>,
+}
+
+impl Fusion {
+    /// Decides for a whole list.
+    pub fn new(list: &Worklist) -> Self {
+        let n = list.entries.len();
+        let mut users = vec![Users::None; n];
+        let mut kernels = vec![Kernel { steps: 0, inputs: 0, head: 0 }; n];
+        let mut fusion = Self { root: (0..n as u32).collect(), previous: vec![0; n] };
+        for i in (0..n).rev() {
+            let Some(node) = &list.entries[i].node else { continue };
+            let graph = node.graph.lock();
+            let Some(graph) = graph.as_ref() else { continue };
+            let elementwise = matches!(graph.op, Op::Row(_) | Op::Cast(_));
+            let mut root = i as u32;
+            if elementwise {
+                let more = graph.inputs.len() as u32 - 1;
+                match users[i] {
+                    Users::One(r)
+                        if kernels[r as usize].has_room(more)
+                            && list.is_internal(i)
+                            && joins(list, r, node) =>
+                    {
+                        root = r;
+                        let kernel = &mut kernels[r as usize];
+                        fusion.previous[kernel.head as usize] = i as u32 + 1;
+                        *kernel =
+                            Kernel { steps: kernel.steps + 1, inputs: kernel.inputs + more, head: i as u32 };
+                    }
+                    _ => kernels[i] = Kernel { steps: 1, inputs: more + 1, head: i as u32 },
+                }
+            }
+            fusion.root[i] = root;
+            let user = if elementwise { Users::One(root) } else { Users::Several };
+            for x in &graph.inputs {
+                if let Some(at) = list.find(&x.node) {
+                    users[at] = match (users[at], user) {
+                        (Users::None, new) => new,
+                        (Users::One(a), Users::One(b)) if a == b => user,
+                        _ => Users::Several,
+                    };
+                }
+            }
+        }
+        fusion
+    }
+
+    /// Whether an entry is recorded on its own or as the last member of its kernel.
+    pub fn is_root(&self, index: usize) -> bool {
+        self.root[index] == index as u32
+    }
+
+    /// The members of the kernel that ends in entry `root`, in order.
+    pub fn members(&self, root: usize) -> SmallVec<[usize; 8]> {
+        let mut members: SmallVec<[usize; 8]> = SmallVec::new();
+        let mut at = root;
+        loop {
+            members.push(at);
+            match self.previous[at] {
+                0 => break,
+                previous => at = previous as usize - 1,
+            }
+        }
+        members.reverse();
+        members
+    }
+}
+
+/// Whether a node has the shape, stream and number of outputs to join the kernel that ends in entry `root`.
 fn joins(list: &Worklist, root: u32, node: &Node) -> bool {
-    list.entries[root as usize].node.as_ref().is_some_and(|last| {
-        last.stream == node.stream
-            && last.outputs[0].spec.shape == node.outputs[0].spec.shape
-            && last.trace == node.trace
-    })
-}
-
-/// The members of the kernel that ends in entry `root`, in order.
-pub(super) fn members(list: &Worklist, root: usize) -> SmallVec<[usize; 8]> {
-    let mut members: SmallVec<[usize; 8]> = SmallVec::new();
-    let mut at = root;
-    loop {
-        members.push(at);
-        match list.entries[at].previous {
-            0 => break,
-            previous => at = previous as usize - 1,
-        }
-    }
-    members.reverse();
-    members
+    let last = list.entries[root as usize].node.as_ref();
+    node.outputs.len() == 1
+        && last.is_some_and(|last| {
+            last.stream == node.stream
+                && last.trace == node.trace
+                && last.outputs[0].spec.shape == node.outputs[0].spec.shape
+        })
 }

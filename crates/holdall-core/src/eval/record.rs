@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::encoder::Scheduler;
-use super::fuse::{fuse, members};
+use super::fuse::Fusion;
 use super::topology::Worklist;
 use crate::device::{Argument, Operand, Plan, Pointwise, Request};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,14 +24,15 @@ type Values = SmallVec<[Arc<Value>; 4]>;
 impl Worklist {
     /// Records everything, inputs first.
     pub fn record(mut self, scheduler: &mut Scheduler) -> Result<()> {
-        fuse(&mut self);
+        let fusion = Fusion::new(&self);
         for i in 0..self.entries.len() {
-            if self.entries[i].root != i as u32 {
+            if !fusion.is_root(i) {
                 continue; // recorded with its kernel's last member
             }
             let Some(node) = self.entries[i].node.clone() else { continue };
-            self.record_entry(scheduler, i, &node).map_err(|e| e.at(node.origin))?;
-            for member in members(&self, i) {
+            let members = fusion.members(i);
+            self.record_entry(scheduler, &members, &node).map_err(|e| e.at(node.origin))?;
+            for member in members {
                 self.finish(member);
             }
             detach(&node);
@@ -40,13 +41,13 @@ impl Worklist {
         Ok(())
     }
 
-    fn record_entry(&self, scheduler: &mut Scheduler, index: usize, node: &Arc<Node>) -> Result<()> {
+    fn record_entry(&self, scheduler: &mut Scheduler, members: &[usize], node: &Arc<Node>) -> Result<()> {
         let structured = match node.graph.lock().as_ref() {
             None => return Ok(()),
             Some(Graph { op: Op::Row(_) | Op::Cast(_) | Op::Constant(_), .. }) => None,
             Some(graph) => Some((graph.op.clone(), graph.inputs.clone())),
         };
-        let Some((op, inputs)) = structured else { return self.record_pointwise(scheduler, index, node) };
+        let Some((op, inputs)) = structured else { return self.record_pointwise(scheduler, members, node) };
         let mut record = Recorder { scheduler, node };
         match op {
             Op::Primitive(op) if op.0.is_view() => record.view(&*op.0, &inputs[0]),
@@ -74,9 +75,9 @@ impl Worklist {
             && x.value().is_some_and(|v| Arc::strong_count(&v.storage) == shares)
     }
 
-    /// Records the kernel that ends in entry `index`.
-    fn record_pointwise(&self, scheduler: &mut Scheduler, index: usize, node: &Arc<Node>) -> Result<()> {
-        let fused = self.program(index);
+    /// Records the elementwise kernel of these entries, the last of which is `node`.
+    fn record_pointwise(&self, scheduler: &mut Scheduler, members: &[usize], node: &Arc<Node>) -> Result<()> {
+        let fused = self.program(members);
         let mut record = Recorder { scheduler, node };
         let mut values = Values::new();
         for (x, _) in &fused.inputs {
@@ -108,13 +109,12 @@ impl Worklist {
         record.pointwise(&fused.program, &strides, &values, donor)
     }
 
-    /// The program of the kernel that ends in entry `index`.
-    fn program(&self, index: usize) -> Fused {
-        let members = members(self, index);
+    /// The program of an elementwise kernel.
+    fn program(&self, members: &[usize]) -> Fused {
         let mut fused = Fused { inputs: SmallVec::new(), program: Program::default() };
         // Inputs come first among the registers, so find them all before the steps.
         let mut graphs: SmallVec<[_; 8]> = SmallVec::new();
-        for m in &members {
+        for m in members {
             if let Some(node) = &self.entries[*m].node {
                 graphs.push((*m, node.graph.lock()));
             }
@@ -165,7 +165,7 @@ impl Worklist {
                 _ => unreachable!("only elementwise nodes are fused"),
             };
             registers[members.binary_search(m).unwrap_or(0)] = register;
-            if *m == index {
+            if Some(m) == members.last() {
                 fused.program.outputs = (0..outputs.len() as Register).map(|i| register + i).collect();
             }
         }
@@ -432,7 +432,9 @@ impl Recorder<'_> {
         let value = &values[input];
         let mine = value.device == self.device();
         let encoder = self.scheduler.encoder(self.node.stream);
-        if donated == Some(input) && mine && encoder.queue.may_reuse(&value.storage) {
+        // A copy that was made for this op has no other owner either.
+        let fresh = Arc::strong_count(value) == 1 && Arc::strong_count(&value.storage) == 1;
+        if (fresh || donated == Some(input)) && mine && encoder.queue.may_reuse(&value.storage) {
             return Ok((value.storage.clone(), value.layout.clone()));
         }
         let copy = self.contiguous(value, inputs[input].spec())?;

@@ -20,10 +20,6 @@ pub(super) struct Entry {
     pub node: Option<Arc<Node>>,
     /// How many times nodes of this list take one of its outputs.
     pub edges: u32,
-    /// The last node of the kernel that it becomes part of: itself, unless it is fused.
-    pub root: u32,
-    /// The member of the same kernel before this one, plus one; 0 for none. Kept by each kernel's last member and so on.
-    pub previous: u32,
 }
 
 /// What an evaluation has to record, inputs before users. While it lives, the nodes' marks are theirs: index plus one.
@@ -31,53 +27,71 @@ pub(super) struct Worklist {
     pub entries: Vec<Entry>,
 }
 
+/// A node whose inputs are being visited.
+struct Visit {
+    node: Arc<Node>,
+    /// The input to look at next.
+    next: usize,
+    edges: u32,
+}
+
+/// What a look at the next inputs of a node found.
+enum Found {
+    New(Arc<Node>),
+    Nothing,
+}
+
 impl Worklist {
     /// Everything that `arrays` need and that has no value yet.
     pub fn new(arrays: &[&Array], scheduler: &Scheduler) -> Result<Self> {
         let mut list = Self { entries: Vec::new() };
-        let mut stack: Vec<(Arc<Node>, usize)> = Vec::new();
-        // Nodes on the stack are marked but not listed: unmark them too if this fails.
-        let visited = arrays.iter().try_for_each(|x| {
-            if x.node.is_recorded() || x.node.mark.load(Ordering::Relaxed) != 0 {
-                return Ok(());
-            }
-            list.open(&x.node, scheduler)?;
-            stack.push((x.node.clone(), 0));
-            while let Some((node, next)) = stack.last_mut() {
-                let child = {
-                    let graph = node.graph.lock();
-                    let inputs: &[Array] = graph.as_ref().map_or(&[], |g| &g.inputs);
-                    let is_new = |x: &&Array| {
-                        x.node.constant.is_none()
-                            && x.node.mark.load(Ordering::Relaxed) == 0
-                            && !x.node.is_recorded()
-                    };
-                    let found = inputs[*next..].iter().position(|x| is_new(&x));
-                    *next = found.map_or(inputs.len(), |i| *next + i + 1);
-                    found.map(|_| inputs[*next - 1].node.clone())
-                };
-                match child {
-                    Some(child) => {
-                        list.open(&child, scheduler)?;
-                        stack.push((child, 0));
-                    }
-                    None => {
-                        if let Some((node, _)) = stack.pop() {
-                            node.mark.store(list.entries.len() as u32 + 1, Ordering::Relaxed);
-                            let root = list.entries.len() as u32;
-                            list.entries.push(Entry { node: Some(node), edges: 0, root, previous: 0 });
-                        }
+        let mut stack: Vec<Visit> = Vec::new();
+        let visited = arrays.iter().try_for_each(|x| list.visit(x, &mut stack, scheduler));
+        if let Err(e) = visited {
+            // Nodes on the stack are marked but not listed.
+            stack.iter().for_each(|visit| visit.node.mark.store(0, Ordering::Relaxed));
+            return Err(e);
+        }
+        Ok(list)
+    }
+
+    fn visit(&mut self, x: &Array, stack: &mut Vec<Visit>, scheduler: &Scheduler) -> Result<()> {
+        if x.node.is_recorded() || x.node.mark.load(Ordering::Relaxed) != 0 {
+            return Ok(());
+        }
+        self.open(&x.node, scheduler)?;
+        stack.push(Visit { node: x.node.clone(), next: 0, edges: 0 });
+        while let Some(visit) = stack.last_mut() {
+            match self.look(visit) {
+                Found::New(node) => {
+                    self.open(&node, scheduler)?;
+                    stack.push(Visit { node, next: 0, edges: 1 });
+                }
+                Found::Nothing => {
+                    if let Some(Visit { node, edges, .. }) = stack.pop() {
+                        node.mark.store(self.entries.len() as u32 + 1, Ordering::Relaxed);
+                        self.entries.push(Entry { node: Some(node), edges });
                     }
                 }
             }
-            Ok(())
-        });
-        if let Err(e) = visited {
-            stack.iter().for_each(|(node, _)| node.mark.store(0, Ordering::Relaxed));
-            return Err(e);
         }
-        list.count_edges();
-        Ok(list)
+        Ok(())
+    }
+
+    /// Goes on with the inputs of a node: counts those that are listed, stops at one that is not.
+    fn look(&mut self, visit: &mut Visit) -> Found {
+        let graph = visit.node.graph.lock();
+        let inputs: &[Array] = graph.as_ref().map_or(&[], |g| &g.inputs);
+        while let Some(x) = inputs.get(visit.next) {
+            visit.next += 1;
+            match x.node.mark.load(Ordering::Relaxed) {
+                // Constants are put into programs, or into memory by the op that needs them there.
+                0 if x.node.constant.is_some() || x.node.is_recorded() => {}
+                0 => return Found::New(x.node.clone()),
+                mark => self.entries[mark as usize - 1].edges += 1,
+            }
+        }
+        Found::Nothing
     }
 
     /// Starts to visit a node; one without a kernel on its device becomes its decomposition.
@@ -117,18 +131,6 @@ impl Worklist {
         }
         node.mark.store(OPEN, Ordering::Relaxed);
         Ok(())
-    }
-
-    fn count_edges(&mut self) {
-        for i in 0..self.entries.len() {
-            let Some(node) = self.entries[i].node.clone() else { continue };
-            let graph = node.graph.lock();
-            for x in graph.iter().flat_map(|g| &g.inputs) {
-                if let Some(at) = self.find(&x.node) {
-                    self.entries[at].edges += 1;
-                }
-            }
-        }
     }
 
     /// The entry of a node, if it is still to be recorded.

@@ -4,17 +4,43 @@
 //! in the backends.
 
 mod argreduce;
+mod attention;
 mod compare;
+mod concatenate;
+mod conv;
+mod creation;
 mod elementwise;
+mod gather;
+mod index;
+mod load;
+mod mask;
 mod matmul;
+mod norm;
+mod quantized;
 mod reduce;
+mod rope;
 mod scan;
+mod scatter;
+mod slice_update;
+mod softmax;
 mod sort;
 mod views;
 
 pub use argreduce::ArgReduce;
+pub use attention::{Attention, AttentionMask};
+pub use concatenate::Concatenate;
+pub use conv::Conv1d;
+pub use gather::{Gather, GatherAxis};
+pub use index::{Index, Key};
+pub use load::{Load, Source};
 pub use matmul::Matmul;
+pub use norm::{LayerNorm, RmsNorm};
+pub use quantized::{Dequantize, Packing, Quantize, QuantizedMatmul};
 pub use reduce::{Reduce, Reduction};
+pub use rope::{Rope, RopeOptions};
 pub use scan::{Running, Scan};
+pub use scatter::{Scatter, ScatterAxis, ScatterMode};
+pub use slice_update::SliceUpdate;
+pub use softmax::{LogSumExp, Softmax};
 pub use sort::{ArgSort, SearchSorted, Sort};
 pub use views::{BroadcastTo, Reshape, Slice, Transpose};

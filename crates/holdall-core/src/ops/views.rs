@@ -160,8 +160,9 @@ impl Primitive for Slice {
         Derivative::Multilinear
     }
     fn transpose(&self, inputs: &[Array], cotangent: &Array, _: usize) -> Result<Option<Array>> {
-        let _ = (inputs, cotangent);
-        Ok(None)
+        let hole = inputs[0].zeros_like()?;
+        let op = super::SliceUpdate { start: self.start.clone(), step: self.step.clone() };
+        Array::apply(op, &[&hole, cotangent]).map(Some)
     }
 }
 

@@ -78,15 +78,17 @@ fn rule_4_reuse_in_stream() {
 }
 
 /// Another stream takes memory that a stream still uses: it gets other memory, unless the device has finished.
-fn reuse_across_streams(timelines: Arc<Timelines>, policy: Policy) {
+fn reuse_across_streams(timelines: Arc<Timelines>, policy: Policy, reused: &Seen) {
     let world = World::on(timelines, 2, policy);
     let mut a = world.timelines.register();
     let mut b = world.timelines.register();
     let first = world.take(User::Queue(&a));
     let commands = vec![write(&mut a, &first, 1), read(&mut a, &first, 1)];
     let device_a = world.run(a.submit(), commands);
+    let block = first.block();
     drop(first);
     let second = world.take(User::Queue(&b));
+    reused.note(second.block() == block);
     let commands = vec![write(&mut b, &second, 2), read(&mut b, &second, 2)];
     let device_b = world.run(b.submit(), commands);
     device_a.join().unwrap();
@@ -95,19 +97,22 @@ fn reuse_across_streams(timelines: Arc<Timelines>, policy: Policy) {
 
 #[test]
 fn rule_4_reuse_across_streams() {
-    explore(|| reuse_across_streams(Timelines::new(), Policy::HOLDALL));
+    let reused = Arc::new(Seen::default());
+    let note = reused.clone();
+    explore(move || reuse_across_streams(Timelines::new(), Policy::HOLDALL, &note));
+    reused.assert_both();
 }
 
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn rule_4_mutation_without_reuse_check() {
-    explore(|| reuse_across_streams(Timelines::new(), Policy::WITHOUT_REUSE_CHECK));
+    explore(|| reuse_across_streams(Timelines::new(), Policy::WITHOUT_REUSE_CHECK, &Seen::default()));
 }
 
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn rule_1_mutation_done_without_release() {
-    explore(|| reuse_across_streams(Timelines::with_relaxed_done(), Policy::HOLDALL));
+    explore(|| reuse_across_streams(Timelines::with_relaxed_done(), Policy::HOLDALL, &Seen::default()));
 }
 
 /// A stream that waits for another may reuse what that one used, without anyone having seen it finish. Whether the
@@ -159,7 +164,7 @@ fn host_access(policy: Policy) {
         b.wait_for(a.id(), tick);
         let commands = vec![Command::Wait(a.id(), tick), read(&mut b, &storage, 1)];
         let device_b = world.run(b.submit(), commands);
-        storage.with_host(|_| assert_eq!(world.cells.read(0), 1)).unwrap();
+        storage.with_host(|_| assert_eq!(world.cells.read(0), 1, "the host read too early")).unwrap();
         storage.with_host_mut(|_| world.cells.write(0, 2)).unwrap();
         device_a.join().unwrap();
         device_b.join().unwrap();
@@ -172,13 +177,15 @@ fn rule_4_host_access() {
 }
 
 #[test]
-#[should_panic(expected = "Causality violation")]
+#[should_panic(expected = "the host read too early")]
 fn rule_4_mutation_without_host_check() {
     host_access(Policy::WITHOUT_HOST_CHECK);
 }
 
 /// The cache is trimmed while the device works on what lies in it.
 fn trim_with_work_in_flight(policy: Policy) {
+    let released = Arc::new(Seen::default());
+    let note = released.clone();
     explore(move || {
         let world = World::new(1, policy);
         let mut queue = world.timelines.register();
@@ -187,11 +194,12 @@ fn trim_with_work_in_flight(policy: Policy) {
         let device = world.run(queue.submit(), commands);
         drop(storage);
         world.pool.trim(0);
-        world.pool.poll();
+        note.note(world.pool.retired_bytes() == 0);
         device.join().unwrap();
         world.pool.poll();
         assert!(!world.cells.is_live(0));
     });
+    released.assert_both();
 }
 
 #[test]
@@ -259,6 +267,8 @@ fn rule_7_mutation_without_block_hazards() {
 
 /// Foreign code reads a block while its only owner would like to write it in place.
 fn lease(policy: Policy) {
+    let reused = Arc::new(Seen::default());
+    let note = reused.clone();
     explore(move || {
         let world = World::new(1, policy);
         let mut queue = world.timelines.register();
@@ -270,13 +280,16 @@ fn lease(policy: Policy) {
             assert_eq!(cells.read(0), 0, "overwritten");
             drop(lease);
         });
-        if queue.may_reuse(&storage) {
+        let may_reuse = queue.may_reuse(&storage);
+        note.note(may_reuse);
+        if may_reuse {
             let commands = vec![write(&mut queue, &storage, 1)];
             world.run(queue.submit(), commands).join().unwrap();
         }
         foreign.join().unwrap();
         assert!(queue.may_reuse(&storage));
     });
+    reused.assert_both();
 }
 
 #[test]

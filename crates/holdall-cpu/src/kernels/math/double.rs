@@ -74,3 +74,9 @@ pub(super) fn log1p(x: f64) -> f64 {
     let f = if e == 0.0 { x } else { m - 1.0 };
     log_edges(u, log_parts(e, f)).copysign(x)
 }
+
+/// The nearest integer, for |x| below 2⁵¹.
+#[inline(always)]
+pub(in crate::kernels) fn whole(x: f64) -> f64 {
+    (x + ROUND) - ROUND
+}

@@ -28,6 +28,7 @@ mod special;
 mod tests;
 mod trigonometric;
 
+pub(in crate::kernels) use double::whole;
 pub use exponential::{exp, exp2, expm1, sigmoid};
 pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
 pub use logarithm::{log, log1p, log2, log10, pow};

@@ -262,7 +262,8 @@ impl Kernel for PointwiseKernel {
         let mut direct: SmallVec<[(u16, usize); 2]> = SmallVec::new();
         for (k, output) in self.outputs.iter().enumerate() {
             let aliased = memory[..self.inputs.len()].iter().any(|m| m.as_ptr::<u8>() == outputs[k].as_ptr());
-            if output.narrow.is_none() && !aliased && usize::from(output.register) >= self.inputs.len() {
+            let computed = self.steps.iter().any(|s| s.outputs[..s.count].contains(&output.register));
+            if output.narrow.is_none() && !aliased && computed {
                 direct.push((output.register, k));
             }
         }

@@ -1,0 +1,162 @@
+//! `holdall doctor`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::args::DoctorArgs;
+use crate::context::Context;
+use crate::env::TokenSource;
+use crate::error::Result;
+use crate::hub::alias::{self, DEFAULT_MODEL};
+use crate::hub::layout::disk_size;
+use crate::machine::Machine;
+use crate::ui::{human_bytes, print};
+
+/// Everything that is looked at.
+#[derive(Debug, Serialize)]
+struct Report {
+    version: &'static str,
+    #[serde(flatten)]
+    machine: Machine,
+    caches: Vec<Cache>,
+    default_model: DefaultModel,
+    network: Network,
+    variables: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cache {
+    name: &'static str,
+    path: PathBuf,
+    exists: bool,
+    size_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct DefaultModel {
+    name: &'static str,
+    cached: bool,
+    size_bytes: u64,
+    path: PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct Network {
+    endpoint: String,
+    offline: bool,
+    /// Where the access token is, never what it is.
+    token: Option<String>,
+    /// How pip can be called, if it can.
+    pip: Option<PathBuf>,
+    variables: BTreeMap<String, String>,
+}
+
+/// Looks at the machine and says what is there.
+///
+/// # Errors
+/// Those of writing to standard output.
+pub fn run(args: &DoctorArgs, cx: &Context) -> Result<()> {
+    let report = look(cx);
+    if args.json { print(&super::json(&report)?) } else { print(&text(&report)) }
+}
+
+fn look(cx: &Context) -> Report {
+    let env = &cx.env;
+    let cache =
+        |name, path: PathBuf| Cache { name, exists: path.is_dir(), size_bytes: disk_size(&path), path };
+    let default = alias::find(DEFAULT_MODEL).unwrap_or(&alias::ALIASES[0]);
+    let found = crate::hub::cached_alias(default, cx);
+    let token = env.hf_token().map(|(_, source)| match source {
+        TokenSource::Variable => "HF_TOKEN".to_owned(),
+        TokenSource::File(path) => path.display().to_string(),
+    });
+    Report {
+        version: env!("CARGO_PKG_VERSION"),
+        machine: Machine::look(),
+        caches: vec![cache("holdall", env.cache()), cache("huggingface", env.hf_hub_cache())],
+        default_model: DefaultModel {
+            name: default.name,
+            cached: found.is_some(),
+            size_bytes: default.size,
+            path: found.unwrap_or_else(|| default.path(env)),
+        },
+        network: Network {
+            endpoint: crate::env::redact_urls(&env.hf_endpoint()),
+            offline: env.hf_offline(),
+            token,
+            pip: ["python3", "pip", "python"].iter().find_map(|name| program(name, cx)),
+            variables: env.network_variables().into_iter().collect(),
+        },
+        variables: env.holdall_variables().into_iter().collect(),
+    }
+}
+
+/// Where a program of this name is.
+fn program(name: &str, cx: &Context) -> Option<PathBuf> {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    std::env::split_paths(cx.env.search_path()?).map(|folder| folder.join(&file)).find(|path| path.is_file())
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        let colon = if name.is_empty() { ' ' } else { ':' };
+        text.push_str(&format!("{:<16}{value}\n", format!("{name}{colon}")));
+    };
+    let unknown = || "unknown".to_owned();
+    let Report { machine, network, default_model: model, .. } = report;
+    line("holdall", report.version.to_owned());
+    line("system", format!("{}, {}", machine.os, machine.arch));
+    line("processor", machine.cpu.model.clone().unwrap_or_else(unknown));
+    let count = |count: Option<usize>| count.map_or_else(unknown, |count| count.to_string());
+    line(
+        "cores",
+        format!("{} usable of {}", count(machine.cpu.usable_cores), count(machine.cpu.logical_cores)),
+    );
+    let simd = if machine.cpu.simd.is_empty() { "none known".to_owned() } else { machine.cpu.simd.join(" ") };
+    line("simd", simd);
+    let bytes = |bytes: Option<u64>| bytes.map_or_else(unknown, human_bytes);
+    let memory = &machine.memory;
+    let limit =
+        memory.limit_bytes.map_or(String::new(), |limit| format!(", limited to {}", human_bytes(limit)));
+    line(
+        "memory",
+        format!("{} available of {}{limit}", bytes(memory.available_bytes), bytes(memory.total_bytes)),
+    );
+    for cache in &report.caches {
+        line(&format!("{} cache", short(cache.name)), format!("{} ({})", shown(&cache.path), size(cache)));
+    }
+    let state = if model.cached {
+        format!("at {}", shown(&model.path))
+    } else {
+        format!("not fetched; holdall models fetch gets it ({})", human_bytes(model.size_bytes))
+    };
+    line("default model", format!("{}, {state}", model.name));
+    line(
+        "models from",
+        format!("{}{}", network.endpoint, if network.offline { ", but offline" } else { "" }),
+    );
+    line("access token", network.token.as_ref().map_or("none".to_owned(), |place| format!("from {place}")));
+    let pip = network.pip.as_deref().map_or("no Python or pip found".to_owned(), shown);
+    line("python", pip);
+    let mut name = "environment";
+    for (variable, value) in report.variables.iter().chain(&network.variables) {
+        line(name, format!("{variable}={value}"));
+        name = "";
+    }
+    text
+}
+
+fn short(name: &'static str) -> &'static str {
+    if name == "huggingface" { "hf" } else { name }
+}
+
+fn size(cache: &Cache) -> String {
+    if cache.exists { human_bytes(cache.size_bytes) } else { "not there yet".to_owned() }
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

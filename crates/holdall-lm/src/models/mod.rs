@@ -1,0 +1,5 @@
+//! Architectures, one file a family.
+
+mod llama;
+
+pub use llama::Llama;
