@@ -126,7 +126,7 @@ impl Scan {
         let counted = ones.cumsum(Some(0), false, false)?.reshape_to(&shape)?.broadcast_to(x.shape())?;
         // The newest hit is the largest index so far, or the smallest where the scan runs backwards.
         let (running, never) = if self.reverse { (Running::Min, n as u32) } else { (Running::Max, 0) };
-        let hits = Array::select(&x.equal(y)?, &counted, &Array::scalar(never))?;
+        let hits = Array::select(&x.equal(y)?, &counted, Array::scalar(never))?;
         Array::apply(Self { running, ..self.clone() }, &[&hits])
     }
 

@@ -191,10 +191,10 @@ pub fn laplace(shape: &[usize], dtype: Dtype, loc: f64, scale: f64, key: Option<
     let u = uniform(-BELOW_ONE, 1.0f32, shape, Dtype::Float32, key)?;
     let mut x = u.sign()?.multiply(&u.abs()?.negative()?.log1p()?)?.astype(dtype);
     if scale != 1.0 {
-        x = x.multiply(&Array::constant(Scalar::from_f64(scale, dtype)))?;
+        x = x.multiply(Array::constant(Scalar::from_f64(scale, dtype)))?;
     }
     if loc != 0.0 {
-        x = x.add(&Array::constant(Scalar::from_f64(loc, dtype)))?;
+        x = x.add(Array::constant(Scalar::from_f64(loc, dtype)))?;
     }
     Ok(x)
 }

@@ -4,7 +4,7 @@ use holdall::{Array, Dtype, ErrorKind, Result};
 use super::random_goldens::*;
 
 fn key() -> Array {
-    random::key(SEED).unwrap()
+    random::key(SEED).expect("the CPU has room for a key")
 }
 
 fn float_bits(x: &Array) -> Result<Vec<u32>> {
@@ -124,7 +124,7 @@ fn every_thread_has_its_state_and_one_seed_gives_one_sequence() -> Result<()> {
     };
     let here: Result<Vec<u32>> = draws();
     assert_eq!(here?, STATE);
-    let there: Result<Vec<u32>> = std::thread::spawn(draws).join().unwrap();
+    let there: Result<Vec<u32>> = std::thread::spawn(draws).join().expect("the thread returns");
     assert_eq!(there?, STATE);
     // The state goes on, and can be set back.
     let before = state()?;

@@ -10,7 +10,7 @@ where
 {
     let kernel = ReduceKernel::<F>::new(isa, shape, strides, axes);
     let n: usize = shape.iter().enumerate().filter(|(a, _)| !axes.contains(a)).map(|(_, d)| d).product();
-    let mut y = vec![bytemuck::Zeroable::zeroed(); n];
+    let mut y: Vec<F::Out> = vec![bytemuck::Zeroable::zeroed(); n];
     let mut temporary = vec![0u64; kernel.temporaries().first().map_or(0, |b| b.div_ceil(8))];
     let memory = [
         Slice::new(x.as_ptr().cast_mut().cast(), size_of_val(x)),
@@ -29,7 +29,7 @@ where
 
 #[test]
 fn vector_levels_agree() {
-    let x: Vec<f32> = (0..600_000).map(|i| ((i * 7919) % 1013) as f32 / 64.0 - 7.0).collect();
+    let x: Vec<f32> = (0..600_000u64).map(|i| ((i * 7919) % 1013) as f32 / 64.0 - 7.0).collect();
     let narrow: Vec<u16> = x.iter().map(|x| half::f16::from_f32(*x).to_bits()).collect();
     let narrow: &[Half] = bytemuck::cast_slice(&narrow);
     for (shape, strides, axes) in [

@@ -77,8 +77,8 @@ impl<R: Running> ScanKernel<R> {
             for segment in mine {
                 // SAFETY: the segment's elements and its place among the totals.
                 unsafe {
-                    totals.add(segment).write(fold::<R>(self.isa, x.add(segment * SEGMENT), len(segment)))
-                };
+                    totals.add(segment).write(fold::<R>(self.isa, x.add(segment * SEGMENT), len(segment)));
+                }
             }
             return;
         }
@@ -198,9 +198,9 @@ unsafe fn scan<R: Running>(chains: &mut [Chain<R>], n: usize, reverse: bool, inc
     // SAFETY: passed on to the caller.
     unsafe {
         if inclusive {
-            scan_ways::<R, true>(chains, n, reverse)
+            scan_ways::<R, true>(chains, n, reverse);
         } else {
-            scan_ways::<R, false>(chains, n, reverse)
+            scan_ways::<R, false>(chains, n, reverse);
         }
     }
 }
