@@ -6,6 +6,7 @@
 //! third is touched only under the scheduler's lock.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 
@@ -67,8 +68,9 @@ impl Node {
 }
 
 thread_local! {
-    /// Arrays whose last owner went away while another node was being dropped.
-    static ORPHANS: RefCell<Vec<Inputs>> = const { RefCell::new(Vec::new()) };
+    /// Arrays whose last owner went away while another node was being dropped. Never dropped itself, since other
+    /// thread-local values that hold arrays may be dropped after it; empty whenever no node is being dropped.
+    static ORPHANS: RefCell<ManuallyDrop<Vec<Inputs>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
     static DRAINING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -77,10 +79,9 @@ pub(crate) fn bury(inputs: Inputs) {
     if inputs.is_empty() {
         return;
     }
-    if DRAINING.try_with(Cell::get) != Ok(false) {
-        // Nested in another node's drop (which will drain), or the thread is ending.
-        let mut inputs = Some(inputs);
-        let _ = ORPHANS.try_with(|o| o.borrow_mut().extend(inputs.take()));
+    if DRAINING.get() {
+        // Nested in another node's drop, which will drain.
+        ORPHANS.with(|o| o.borrow_mut().push(inputs));
         return;
     }
     DRAINING.set(true);
@@ -89,6 +90,8 @@ pub(crate) fn bury(inputs: Inputs) {
     while let Ok(Some(next)) = ORPHANS.try_with(|o| o.borrow_mut().pop()) {
         drop(next);
     }
+    // What a thread leaves behind when it ends stays small.
+    ORPHANS.with(|o| o.borrow_mut().shrink_to(64));
     DRAINING.set(false);
 }
 

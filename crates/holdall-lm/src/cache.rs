@@ -32,7 +32,8 @@ impl KvCache {
             Some((k, v)) if k.dim(2) >= end => (k, v),
             old => {
                 let (old_keys, old_values) = old.unzip();
-                let grow = |x: &Array, old: Option<Array>| grown(x, old, self.offset, end.next_multiple_of(STEP));
+                let grow =
+                    |x: &Array, old: Option<Array>| grown(x, old, self.offset, end.next_multiple_of(STEP));
                 (grow(keys, old_keys)?, grow(values, old_values)?)
             }
         };

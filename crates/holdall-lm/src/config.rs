@@ -137,24 +137,34 @@ impl Config {
         }
         let value = |key: &str| metadata.get(&format!("llama.{key}"));
         let number = |key: &str| {
-            value(key).and_then(|v| v.as_u64()).map(|n| n as usize).ok_or_else(|| broken(format!("llama.{key}: wanted a number, there is none")))
+            value(key)
+                .and_then(|v| v.as_u64())
+                .map(|n| n as usize)
+                .ok_or_else(|| broken(format!("llama.{key}: wanted a number, there is none")))
         };
         let heads = number("attention.head_count")?;
         let hidden = number("embedding_length")?;
-        let head_dim = number("attention.key_length").or(Ok::<_, Error>(hidden.checked_div(heads).unwrap_or(0)))?;
+        let head_dim =
+            number("attention.key_length").or(Ok::<_, Error>(hidden.checked_div(heads).unwrap_or(0)))?;
         let eps = value("attention.layer_norm_rms_epsilon").and_then(|v| v.as_f64());
-        let scaling = match (value("rope.scaling.type").and_then(|v| v.as_str()), value("rope.scaling.factor")) {
-            (None | Some("none"), _) => RopeScaling::None,
-            (Some("linear"), Some(factor)) => RopeScaling::Linear(factor.as_f64().unwrap_or(1.0)),
-            (Some(other), _) => return Err(Error::unsupported(format!("llama.rope.scaling.type: {other:?} is not supported"))),
-        };
+        let scaling =
+            match (value("rope.scaling.type").and_then(|v| v.as_str()), value("rope.scaling.factor")) {
+                (None | Some("none"), _) => RopeScaling::None,
+                (Some("linear"), Some(factor)) => RopeScaling::Linear(factor.as_f64().unwrap_or(1.0)),
+                (Some(other), _) => {
+                    return Err(Error::unsupported(format!(
+                        "llama.rope.scaling.type: {other:?} is not supported"
+                    )));
+                }
+            };
         Self {
             hidden,
             layers: number("block_count")?,
             heads,
             kv_heads: number("attention.head_count_kv").unwrap_or(heads),
             head_dim,
-            norm_eps: eps.ok_or_else(|| broken("llama.attention.layer_norm_rms_epsilon: there is none"))? as f32,
+            norm_eps: eps.ok_or_else(|| broken("llama.attention.layer_norm_rms_epsilon: there is none"))?
+                as f32,
             rope_base: value("rope.freq_base").and_then(|v| v.as_f64()).unwrap_or(10_000.0),
             rope_dims: number("rope.dimension_count").unwrap_or(head_dim),
             // Converters to GGUF reorder the rows of q and k so that neighbours are the pairs.
@@ -171,7 +181,10 @@ impl Config {
     fn checked(self) -> Result<Self> {
         const MOST: usize = 1 << 20;
         let sizes = [self.hidden, self.layers, self.heads, self.kv_heads, self.head_dim];
-        if sizes.iter().any(|n| *n == 0 || *n > MOST) || self.heads % self.kv_heads != 0 || self.rope_dims > self.head_dim {
+        if sizes.iter().any(|n| *n == 0 || *n > MOST)
+            || self.heads % self.kv_heads != 0
+            || self.rope_dims > self.head_dim
+        {
             return Err(broken(format!(
                 "sizes do not make a model: hidden {}, layers {}, heads {}, key heads {}, head features {}, rotated {}",
                 self.hidden, self.layers, self.heads, self.kv_heads, self.head_dim, self.rope_dims
@@ -210,9 +223,13 @@ impl Config {
 
 fn scaling(value: Option<&serde_json::Value>) -> Result<RopeScaling> {
     let Some(value) = value.filter(|v| !v.is_null()) else { return Ok(RopeScaling::None) };
-    let kind = value.get("rope_type").or_else(|| value.get("type")).and_then(|v| v.as_str()).unwrap_or("default");
+    let kind =
+        value.get("rope_type").or_else(|| value.get("type")).and_then(|v| v.as_str()).unwrap_or("default");
     let number = |key: &str| {
-        value.get(key).and_then(serde_json::Value::as_f64).ok_or_else(|| broken(format!("config.json: rope_scaling.{key}: wanted a number")))
+        value
+            .get(key)
+            .and_then(serde_json::Value::as_f64)
+            .ok_or_else(|| broken(format!("config.json: rope_scaling.{key}: wanted a number")))
     };
     match kind {
         "default" => Ok(RopeScaling::None),
@@ -223,6 +240,8 @@ fn scaling(value: Option<&serde_json::Value>) -> Result<RopeScaling> {
             high: number("high_freq_factor")?,
             original: number("original_max_position_embeddings")?,
         }),
-        other => Err(Error::unsupported(format!("config.json: rope_scaling of type {other:?} is not supported"))),
+        other => {
+            Err(Error::unsupported(format!("config.json: rope_scaling of type {other:?} is not supported")))
+        }
     }
 }

@@ -45,7 +45,10 @@ impl Sampler {
             return wrong(format!("min_p: wanted a number from 0 to 1, got {}", self.min_p));
         }
         if !(self.repetition_penalty > 0.0 && self.repetition_penalty.is_finite()) {
-            return wrong(format!("repetition_penalty: wanted a number above 0, got {}", self.repetition_penalty));
+            return wrong(format!(
+                "repetition_penalty: wanted a number above 0, got {}",
+                self.repetition_penalty
+            ));
         }
         Ok(())
     }

@@ -45,7 +45,8 @@ impl Checkpoint {
         match self {
             Self::Gguf(file) => Ok(file.tensor(&gguf_name(&full))?),
             Self::Safetensors(tensors, quantization) => {
-                let (scales, biases) = (tensors.get(&format!("{name}.scales")), tensors.get(&format!("{name}.biases")));
+                let (scales, biases) =
+                    (tensors.get(&format!("{name}.scales")), tensors.get(&format!("{name}.biases")));
                 match (scales, biases, quantization) {
                     (Some(scales), Some(biases), Some(q)) => Ok(Weights::Quantized {
                         codes: self.array(&full)?,

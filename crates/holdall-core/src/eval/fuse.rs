@@ -62,11 +62,16 @@ impl Fusion {
             if elementwise {
                 let more = graph.inputs.len() as u32 - 1;
                 match users[i] {
-                    Users::One(r) if kernels[r as usize].has_room(more) && list.is_internal(i) && joins(list, r, node) => {
+                    Users::One(r)
+                        if kernels[r as usize].has_room(more)
+                            && list.is_internal(i)
+                            && joins(list, r, node) =>
+                    {
                         root = r;
                         let kernel = &mut kernels[r as usize];
                         fusion.previous[kernel.head as usize] = i as u32 + 1;
-                        *kernel = Kernel { steps: kernel.steps + 1, inputs: kernel.inputs + more, head: i as u32 };
+                        *kernel =
+                            Kernel { steps: kernel.steps + 1, inputs: kernel.inputs + more, head: i as u32 };
                     }
                     _ => kernels[i] = Kernel { steps: 1, inputs: more + 1, head: i as u32 },
                 }

@@ -29,7 +29,11 @@ pub trait Source: Debug + Send + Sync {
     ///
     /// # Errors
     /// When reading fails; the message becomes that of the evaluation.
-    fn fill(&self, part: usize, outputs: &mut [&mut [u8]]) -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    fn fill(
+        &self,
+        part: usize,
+        outputs: &mut [&mut [u8]],
+    ) -> std::result::Result<(), Box<dyn std::error::Error + Send + Sync>>;
 }
 
 /// Reads arrays from a [`Source`]. No inputs.
@@ -76,19 +80,25 @@ impl Array {
     #[track_caller]
     pub fn load(outputs: impl IntoIterator<Item = Spec>, source: Arc<dyn Source>) -> Result<Vec<Self>> {
         let outputs: Specs = outputs.into_iter().collect();
-        let wrong = |what: String| Error::argument("load", format!("{}: {what}", source.name())).at(Origin::caller());
+        let wrong =
+            |what: String| Error::argument("load", format!("{}: {what}", source.name())).at(Origin::caller());
         let mut next: SmallVec<[usize; 3]> = SmallVec::from_elem(0, outputs.len());
         for part in 0..source.parts() {
             let ranges = source.ranges(part);
             // Parts follow each other, so that none overlap.
-            if ranges.len() != outputs.len() || ranges.iter().zip(&next).any(|(r, n)| r.start != *n || r.end < r.start) {
+            if ranges.len() != outputs.len()
+                || ranges.iter().zip(&next).any(|(r, n)| r.start != *n || r.end < r.start)
+            {
                 return Err(wrong(format!("part {part} fills {ranges:?} after {next:?}")));
             }
             next = ranges.iter().map(|r| r.end).collect();
         }
         for (spec, filled) in outputs.iter().zip(&next) {
             if checked_size(&spec.shape, spec.dtype.size()).map(|n| n * spec.dtype.size()) != Some(*filled) {
-                return Err(wrong(format!("{filled} bytes do not fill shape {:?} of {}", spec.shape, spec.dtype)));
+                return Err(wrong(format!(
+                    "{filled} bytes do not fill shape {:?} of {}",
+                    spec.shape, spec.dtype
+                )));
             }
         }
         Self::apply_many(Load { source, outputs }, &[])

@@ -63,7 +63,9 @@ impl Primitive for Scan {
         match self.running {
             Running::Sum => Derivative::Multilinear,
             Running::Prod | Running::LogSumExp => Derivative::Custom,
-            Running::Max | Running::Min => Derivative::None,
+            // Without the element itself, the first result is no element.
+            Running::Max | Running::Min if !self.inclusive => Derivative::None,
+            Running::Max | Running::Min => Derivative::Custom,
         }
     }
 
@@ -82,6 +84,7 @@ impl Primitive for Scan {
         let sums = Self { running: Running::Sum, ..self.clone() };
         let made = match self.running {
             Running::Prod => Array::apply(sums, &[&t.divide(x)?])?.multiply(y)?,
+            Running::Max | Running::Min => t.take_along_axis(&self.places(x, y)?, Some(self.axis as i32))?,
             // Σ e^(x_j - y_i) t_j over j up to i, each sign by itself so that exponents stay logarithms.
             _ => self.weighted(t, |t| t.add(x), self.clone(), |s| s.subtract(y))?,
         };
@@ -99,6 +102,9 @@ impl Primitive for Scan {
         let sums = Self { running: Running::Sum, ..self.backwards() };
         let made = match self.running {
             Running::Prod => Array::apply(sums, &[&ct.multiply(y)?])?.divide(x)?,
+            Running::Max | Running::Min => Array::constant(crate::Scalar::from_f64(0.0, ct.dtype()))
+                .broadcast_to(x.shape())?
+                .scatter_add_axis(&self.places(x, y)?, ct, self.axis as i32)?,
             _ => self.weighted(ct, |t| t.subtract(y), self.backwards(), |s| s.add(x))?,
         };
         Ok(vec![Some(made)])
@@ -109,6 +115,19 @@ impl Scan {
     /// The same from the other end.
     fn backwards(&self) -> Self {
         Self { reverse: !self.reverse, ..self.clone() }
+    }
+
+    /// Where each running extreme was found last.
+    fn places(&self, x: &Array, y: &Array) -> Result<Array> {
+        let n = x.shape()[self.axis];
+        let ones = Array::constant(crate::Scalar::new(1u32)).broadcast_to(&[n])?;
+        let mut shape = crate::Dims::from_elem(1, x.ndim());
+        shape[self.axis] = n;
+        let counted = ones.cumsum(Some(0), false, false)?.reshape_to(&shape)?.broadcast_to(x.shape())?;
+        // The newest hit is the largest index so far, or the smallest where the scan runs backwards.
+        let (running, never) = if self.reverse { (Running::Min, n as u32) } else { (Running::Max, 0) };
+        let hits = Array::select(&x.equal(y)?, &counted, Array::scalar(never))?;
+        Array::apply(Self { running, ..self.clone() }, &[&hits])
     }
 
     /// `e^after(scan(before(ln t)))` for the positive and the negative part of `t`.

@@ -53,11 +53,21 @@ impl Primitive for Sort {
 
     fn infer(&self, inputs: &[&Spec]) -> Result<Specs> {
         sortable(self.name(), inputs[0])?;
+        if self.kth.is_some() {
+            indexable(self.name(), inputs[0].shape[self.axis])?;
+        }
         Ok(std::iter::once(inputs[0].clone()).collect())
     }
 
     fn derivative(&self) -> Derivative {
-        Derivative::None
+        Derivative::Decompose
+    }
+
+    // Kernels leave elements in the order in which they leave indices, also in partitions: derivatives rely on it.
+    fn decompose(&self, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
+        let made = Array::apply(ArgSort { axis: self.axis, kth: self.kth }, &[&inputs[0]])
+            .and_then(|places| inputs[0].take_along_axis(&places, Some(self.axis as i32)));
+        Some(made.map(|y| vec![y]))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::Array;
 use crate::dtype::Dtype;
 use crate::error::{Error, Origin, Result};
 use crate::scalar::{Operand, Scalar};
-use crate::shape::broadcast;
+use crate::shape::{axis_index, broadcast};
 
 /// The largest float32 below 1.
 const BELOW_ONE: f32 = 1.0 - f32::EPSILON / 2.0;
@@ -69,9 +69,19 @@ pub fn uniform(
         Dtype::Bfloat16 => 1.0 - 0.5f32.powi(8),
         _ => BELOW_ONE,
     };
-    let unit = bits(shape, 32, key)?.astype(Dtype::Float32).divide(&float(u32::MAX as f32))?;
-    let unit = unit.minimum(&float(below))?.astype(dtype);
-    high.subtract(&low)?.multiply(&unit)?.add(&low)
+    let unit = bits(shape, 32, key)?.astype(Dtype::Float32).divide(float(u32::MAX as f32))?;
+    let unit = unit.minimum(float(below))?.astype(dtype);
+    match (low.as_constant(), high.as_constant()) {
+        (Some(l), Some(h)) => {
+            // The difference of two numbers of a type, rounded once to it, as the op would give it.
+            let range = h.to_f64() - l.to_f64();
+            if l.to_f64() == 0.0 && range == 1.0 {
+                return Ok(unit);
+            }
+            Array::constant(Scalar::from_f64(range, dtype)).multiply(&unit)?.add(&low)
+        }
+        _ => high.subtract(&low)?.multiply(&unit)?.add(&low),
+    }
 }
 
 /// Normally distributed numbers of mean `loc` and standard deviation `scale`; 0 and 1 if left out.
@@ -114,7 +124,7 @@ pub fn bernoulli(p: impl Into<Operand>, shape: Option<&[usize]>, key: Option<&Ar
     require_floating("bernoulli", p.dtype())?;
     let shape = shape.unwrap_or(p.shape());
     require_within("bernoulli", &[&p], shape)?;
-    let threshold = p.multiply(&float(u32::MAX as f32))?;
+    let threshold = p.multiply(float(u32::MAX as f32))?;
     bits(shape, 32, key)?.less(&threshold)
 }
 
@@ -152,6 +162,16 @@ pub fn permutation(n: usize, key: Option<&Array>) -> Result<Array> {
     bits(&[n], 32, key)?.argsort(Some(0))
 }
 
+/// An array with its parts along `axis` in random order.
+///
+/// # Errors
+/// When the axis does not exist.
+#[track_caller]
+pub fn permuted(x: &Array, axis: i32, key: Option<&Array>) -> Result<Array> {
+    let at = axis_index("permutation", axis, x.ndim()).map_err(|e| e.at(Origin::caller()))?;
+    x.take(&permutation(x.shape()[at], key)?, Some(axis))
+}
+
 /// Gumbel-distributed numbers, `-ln(-ln u)`.
 ///
 /// # Errors
@@ -171,10 +191,10 @@ pub fn laplace(shape: &[usize], dtype: Dtype, loc: f64, scale: f64, key: Option<
     let u = uniform(-BELOW_ONE, 1.0f32, shape, Dtype::Float32, key)?;
     let mut x = u.sign()?.multiply(&u.abs()?.negative()?.log1p()?)?.astype(dtype);
     if scale != 1.0 {
-        x = x.multiply(&Array::constant(Scalar::from_f64(scale, dtype)))?;
+        x = x.multiply(Array::constant(Scalar::from_f64(scale, dtype)))?;
     }
     if loc != 0.0 {
-        x = x.add(&Array::constant(Scalar::from_f64(loc, dtype)))?;
+        x = x.add(Array::constant(Scalar::from_f64(loc, dtype)))?;
     }
     Ok(x)
 }

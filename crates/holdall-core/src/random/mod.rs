@@ -12,6 +12,6 @@ mod state;
 pub use bits::{RandomBits, bits};
 pub use categorical::{categorical, categorical_samples};
 pub use distributions::{
-    bernoulli, gumbel, laplace, normal, permutation, randint, truncated_normal, uniform,
+    bernoulli, gumbel, laplace, normal, permutation, permuted, randint, truncated_normal, uniform,
 };
 pub use state::{key, seed, set_state, split, state};

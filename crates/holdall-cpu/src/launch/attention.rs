@@ -16,7 +16,8 @@ fn sdpa(op: &Attention, request: &Request<'_>) -> Result<Plan> {
     const NAME: &str = "scaled_dot_product_attention";
     let inputs = request.inputs;
     // Features are read as they lie; all other axes have any strides.
-    let scattered: Vec<usize> = (0..3).filter(|i| inputs[*i].strides()[3] != 1 && inputs[*i].shape()[3] != 1).collect();
+    let scattered: Vec<usize> =
+        (0..3).filter(|i| inputs[*i].strides()[3] != 1 && inputs[*i].shape()[3] != 1).collect();
     if !scattered.is_empty() {
         return Ok(Plan::contiguous(scattered));
     }
@@ -38,7 +39,8 @@ fn sdpa(op: &Attention, request: &Request<'_>) -> Result<Plan> {
         (_, false) => Mask::None,
         (_, true) => {
             let m = &inputs[3];
-            let strides = holdall_core::broadcast_strides(m.shape(), m.strides(), &[batch, query_heads, queries, keys]);
+            let strides =
+                holdall_core::broadcast_strides(m.shape(), m.strides(), &[batch, query_heads, queries, keys]);
             let strides = [strides[0], strides[1], strides[2], strides[3]];
             if m.spec.dtype == Dtype::Bool { Mask::Bool(strides) } else { Mask::Additive(of(m)?, strides) }
         }
@@ -57,7 +59,12 @@ fn sdpa(op: &Attention, request: &Request<'_>) -> Result<Plan> {
         dim,
         value_dim,
         floats: [of(&inputs[0])?, of(&inputs[1])?, float(NAME, request.outputs[0].dtype)?],
-        strides: [three(inputs[0].strides()), three(inputs[1].strides()), three(inputs[2].strides()), three(&out.strides)],
+        strides: [
+            three(inputs[0].strides()),
+            three(inputs[1].strides()),
+            three(inputs[2].strides()),
+            three(&out.strides),
+        ],
         scale: op.scale(),
         mask,
         sinks,

@@ -24,7 +24,11 @@ pub(super) fn register(kernels: &mut Kernels) {
             let lead = &shape[..n - 2];
             let strides = x.strides();
             let k = strides.len();
-            dense::Operand { batch: Rows::new(lead, &lead_strides(x, lead)), row: strides[k - 2], column: strides[k - 1] }
+            dense::Operand {
+                batch: Rows::new(lead, &lead_strides(x, lead)),
+                row: strides[k - 2],
+                column: strides[k - 1],
+            }
         };
         let k = a.shape()[a.shape().len() - 1];
         let product = dense::Product::new(number, [shape[n - 2], shape[n - 1], k], operand(a), operand(b));

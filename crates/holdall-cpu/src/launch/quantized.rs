@@ -25,7 +25,8 @@ pub(super) fn register(kernels: &mut Kernels, threads: usize) {
         }
         let (rows, len) = matrix(request.inputs[0].shape());
         let kind = float("quantize", request.inputs[0].spec.dtype)?;
-        let kernel = quantized::Quantize::new(rows, len, op.packing.bits, op.packing.group_size, kind, threads);
+        let kernel =
+            quantized::Quantize::new(rows, len, op.packing.bits, op.packing.group_size, kind, threads);
         Ok(plan(kernel.map_err(|e| unsupported("quantize", &e))?, 1, 3))
     });
 }

@@ -6,9 +6,7 @@ use holdall_core::ops::{self, ArgReduce, Reduce, Reduction, Scan};
 use holdall_core::{Dtype, Error, Result, size_of};
 use num_complex::Complex32;
 
-use super::launch;
 use crate::isa::Isa;
-use crate::kernel::Kernel;
 use crate::kernels::element::{Brain, Half, Truth};
 use crate::kernels::reduce::{All, Any, ArgReduceKernel, Extreme, Fold, Max, Min, Prod, ReduceKernel, Sum};
 use crate::kernels::scan::{LogSumExp, Running, ScanKernel};
@@ -17,12 +15,6 @@ pub(super) fn register(kernels: &mut Kernels, _threads: usize) {
     kernels.register(reduce);
     kernels.register(arg_reduce);
     kernels.register(scan);
-}
-
-/// A kernel of one input and one output with its temporaries.
-pub(super) fn plan(kernel: impl Kernel + 'static) -> Plan {
-    let temporaries = kernel.temporaries().to_vec();
-    Plan::launch(launch(kernel), 1, 1, &temporaries)
 }
 
 pub(super) fn refused(op: &'static str, dtype: Dtype) -> Error {
@@ -73,7 +65,7 @@ macro_rules! truths {
 
 fn reduction<F: Fold>(op: &Reduce, request: &Request<'_>) -> Plan {
     let x = &request.inputs[0];
-    plan(ReduceKernel::<F>::new(Isa::get(), x.shape(), x.strides(), &op.axes))
+    super::plan(ReduceKernel::<F>::new(Isa::get(), x.shape(), x.strides(), &op.axes), 1, 1)
 }
 
 fn reduce(op: &Reduce, request: &Request<'_>) -> Result<Plan> {
@@ -95,7 +87,7 @@ fn reduce(op: &Reduce, request: &Request<'_>) -> Result<Plan> {
 
 fn place<F: Extreme>(op: &ArgReduce, request: &Request<'_>) -> Plan {
     let x = &request.inputs[0];
-    plan(ArgReduceKernel::<F>::new(Isa::get(), x.shape(), x.strides(), op.axis))
+    super::plan(ArgReduceKernel::<F>::new(Isa::get(), x.shape(), x.strides(), op.axis), 1, 1)
 }
 
 fn arg_reduce(op: &ArgReduce, request: &Request<'_>) -> Result<Plan> {
@@ -118,7 +110,7 @@ fn arg_reduce(op: &ArgReduce, request: &Request<'_>) -> Result<Plan> {
 
 fn running<R: Running>(op: &Scan, request: &Request<'_>) -> Plan {
     let shape = folded(request.inputs[0].shape(), op.axis);
-    plan(ScanKernel::<R>::new(Isa::get(), shape, op.reverse, op.inclusive))
+    super::plan(ScanKernel::<R>::new(Isa::get(), shape, op.reverse, op.inclusive), 1, 1)
 }
 
 fn scan(op: &Scan, request: &Request<'_>) -> Result<Plan> {

@@ -8,9 +8,9 @@ use holdall_core::ops::{ArgSort, SearchSorted, Sort};
 use holdall_core::{Dtype, Result};
 
 use super::launch;
-use super::reductions::{folded, plan, refused};
+use super::reductions::{folded, refused};
 use crate::kernels::element::{Brain, Half};
-use crate::kernels::sort::{Places, SearchKernel, SortKernel, Sortable, Sorting, Values};
+use crate::kernels::sort::{Picks, Places, SearchKernel, SortKernel, Sortable, Sorting, Values};
 
 /// `$make` for `$of` the element type `$dtype`.
 macro_rules! sortable {
@@ -36,7 +36,11 @@ macro_rules! sortable {
 pub(super) fn register(kernels: &mut Kernels, threads: usize) {
     kernels.register(move |op: &Sort, request| {
         let dtype = request.inputs[0].spec.dtype;
-        let make = sortable!(dtype, Values, sort, refused(op.name(), dtype));
+        let name = op.name();
+        let make = match op.kth {
+            None => sortable!(dtype, Values, sort, refused(name, dtype)),
+            Some(_) => sortable!(dtype, Picks, sort, refused(name, dtype)),
+        };
         make(op.axis, op.kth, request, threads)
     });
     kernels.register(move |op: &ArgSort, request| {
@@ -60,7 +64,8 @@ fn sort<S: Sorting>(axis: usize, kth: Option<usize>, request: &Request<'_>, thre
     if let Some(plan) = request.require_contiguous([0]) {
         return Ok(plan);
     }
-    Ok(plan(SortKernel::<S>::new(folded(request.inputs[0].shape(), axis), kth, threads)))
+    let kernel = SortKernel::<S>::new(folded(request.inputs[0].shape(), axis), kth, threads);
+    Ok(super::plan(kernel, 1, 1))
 }
 
 fn search<T: Sortable>(op: &SearchSorted, request: &Request<'_>) -> Result<Plan> {

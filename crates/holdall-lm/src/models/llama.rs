@@ -75,13 +75,20 @@ impl Llama {
             (holdall::io::Weights::Quantized { .. }, Checkpoint::Gguf(_)) => Dtype::Float32,
             (holdall::io::Weights::Quantized { scales, .. }, _) => scales.dtype(),
         };
-        let head = if checkpoint.contains("lm_head.weight") { linear("lm_head")? } else { Linear::new(embedding.clone(), None) };
+        let head = if checkpoint.contains("lm_head.weight") {
+            linear("lm_head")?
+        } else {
+            Linear::new(embedding.clone(), None)
+        };
         let factors = match checkpoint.contains("rope_freqs.weight") {
             true => Some(checkpoint.array("rope_freqs.weight")?.to_vec::<f32>()?),
             false => None,
         };
         if factors.as_ref().is_some_and(|f| f.len() != config.rope_dims / 2) {
-            return Err(Error::new(ErrorKind::ModelFiles, "rope_freqs.weight: wanted one factor for each rotated pair"));
+            return Err(Error::new(
+                ErrorKind::ModelFiles,
+                "rope_freqs.weight: wanted one factor for each rotated pair",
+            ));
         }
         let rope_periods = config
             .rope_periods(factors.as_deref())
@@ -112,7 +119,12 @@ impl Llama {
 
     fn arrays(&self) -> impl Iterator<Item = &Array> {
         let layers = self.layers.iter().flat_map(Layer::arrays);
-        self.embedding.arrays().chain(layers).chain(self.norm.arrays()).chain(self.head.arrays()).chain(&self.rope_periods)
+        self.embedding
+            .arrays()
+            .chain(layers)
+            .chain(self.norm.arrays())
+            .chain(self.head.arrays())
+            .chain(&self.rope_periods)
     }
 
     /// An empty cache.
@@ -149,7 +161,8 @@ impl Llama {
     }
 
     fn rope(&self, x: &Array, offset: &Array) -> Result<Array> {
-        let scale = if let RopeScaling::Linear(factor) = self.config.rope_scaling { 1.0 / factor } else { 1.0 };
+        let scale =
+            if let RopeScaling::Linear(factor) = self.config.rope_scaling { 1.0 / factor } else { 1.0 };
         let options = RopeOptions {
             dims: self.config.rope_dims,
             traditional: self.config.rope_traditional,
@@ -189,6 +202,10 @@ impl Layer {
 
     fn arrays(&self) -> impl Iterator<Item = &Array> {
         let linears = [&self.query, &self.key, &self.value, &self.output, &self.gate, &self.up, &self.down];
-        linears.into_iter().flat_map(Linear::arrays).chain(self.attention_norm.arrays()).chain(self.mlp_norm.arrays())
+        linears
+            .into_iter()
+            .flat_map(Linear::arrays)
+            .chain(self.attention_norm.arrays())
+            .chain(self.mlp_norm.arrays())
     }
 }

@@ -1,12 +1,10 @@
 use holdall::random::{self, *};
 use holdall::{Array, Dtype, ErrorKind, Result};
 
-#[path = "random_goldens.rs"]
-mod goldens;
-use goldens::*;
+use super::random_goldens::*;
 
 fn key() -> Array {
-    random::key(SEED).unwrap()
+    random::key(SEED).expect("the CPU has room for a key")
 }
 
 fn float_bits(x: &Array) -> Result<Vec<u32>> {
@@ -55,6 +53,9 @@ fn integers_and_choices_are_mlxs() -> Result<()> {
     let (low, high) = (Array::scalar(-1i64 << 31), Array::scalar(1i64 << 40));
     assert_eq!(randint(low, high, &[5], Dtype::Int64, k)?.to_vec::<i64>()?, RANDINT_LARGE);
     assert_eq!(permutation(11, k)?.to_vec::<u32>()?, PERMUTATION);
+    let rows = Array::from_slice(&(0..22i32).collect::<Vec<_>>(), &[11, 2])?;
+    let want: Vec<i32> = PERMUTATION.iter().flat_map(|i| [2 * *i as i32, 2 * *i as i32 + 1]).collect();
+    assert_eq!(permuted(&rows, 0, k)?.to_vec::<i32>()?, want);
     Ok(())
 }
 
@@ -123,7 +124,7 @@ fn every_thread_has_its_state_and_one_seed_gives_one_sequence() -> Result<()> {
     };
     let here: Result<Vec<u32>> = draws();
     assert_eq!(here?, STATE);
-    let there: Result<Vec<u32>> = std::thread::spawn(draws).join().unwrap();
+    let there: Result<Vec<u32>> = std::thread::spawn(draws).join().expect("the thread returns");
     assert_eq!(there?, STATE);
     // The state goes on, and can be set back.
     let before = state()?;

@@ -13,20 +13,24 @@ const ITEM: usize = 1 << 14;
 
 const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
 
-/// Hashes a counter: 20 rounds.
+/// Hashes counters `(a, b)` in place: 20 rounds, each a loop over all of them, which vectorises.
 #[inline(always)]
-pub fn hash(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
+fn hash<const N: usize>(key: [u32; 2], a: &mut [u32; N], b: &mut [u32; N]) {
     let keys = [key[0], key[1], key[0] ^ key[1] ^ 0x1bd1_1bda];
-    let [mut a, mut b] = [counter[0].wrapping_add(keys[0]), counter[1].wrapping_add(keys[1])];
-    for group in 0..5 {
-        for rotation in ROTATIONS[group % 2] {
-            a = a.wrapping_add(b);
-            b = b.rotate_left(rotation) ^ a;
+    let add = |x: u32, y: u32, a: &mut [u32; N], b: &mut [u32; N]| {
+        a.iter_mut().for_each(|a| *a = a.wrapping_add(x));
+        b.iter_mut().for_each(|b| *b = b.wrapping_add(y));
+    };
+    add(keys[0], keys[1], a, b);
+    for group in 1..=5 {
+        for rotation in ROTATIONS[(group + 1) % 2] {
+            for (a, b) in a.iter_mut().zip(b.iter_mut()) {
+                *a = a.wrapping_add(*b);
+                *b = b.rotate_left(rotation) ^ *a;
+            }
         }
-        a = a.wrapping_add(keys[(group + 1) % 3]);
-        b = b.wrapping_add(keys[(group + 2) % 3]).wrapping_add(group as u32 + 1);
+        add(keys[group % 3], keys[(group + 1) % 3].wrapping_add(group as u32), a, b);
     }
-    [a, b]
 }
 
 /// Fills `bytes` bytes with random bits. Bindings: a key of two uint32, the output.
@@ -52,8 +56,8 @@ impl Kernel for BitsKernel {
         // SAFETY: items take different counters, hence different words, all but the last of which the output holds;
         // `fill_words` keeps to `bytes`.
         unsafe {
-            fill_words(self.isa, [key[0], key[1]], memory[1].as_ptr(), self.bytes, part.start, part.end)
-        };
+            fill_words(self.isa, [key[0], key[1]], memory[1].as_ptr(), self.bytes, part.start, part.end);
+        }
     }
 }
 
@@ -73,23 +77,24 @@ unsafe fn fill_words_body(key: [u32; 2], to: *mut u8, bytes: usize, start: usize
     let mut i = start;
     // Blocks whose words are all there.
     while i + LANES <= end && i + LANES + half <= whole {
-        let mut out = [[0u32; LANES]; 2];
-        for k in 0..LANES {
-            let [a, b] = hash(key, [(i + k) as u32, (i + k + half) as u32]);
-            out[0][k] = a;
-            out[1][k] = b;
+        let (mut first, mut second) = ([0u32; LANES], [0u32; LANES]);
+        for (k, (a, b)) in first.iter_mut().zip(&mut second).enumerate() {
+            *a = (i as u32).wrapping_add(k as u32);
+            *b = a.wrapping_add(half as u32);
         }
-        for (words, at) in out.iter().zip([i, i + half]) {
+        hash(key, &mut first, &mut second);
+        for (words, at) in [(first, i), (second, i + half)] {
             // SAFETY: whole words of the output; it may start anywhere.
-            unsafe { to.add(at * 4).cast::<[u32; LANES]>().write_unaligned(*words) };
+            unsafe { to.add(at * 4).cast::<[u32; LANES]>().write_unaligned(words) };
         }
         i += LANES;
     }
     for i in i..end {
         let second = i + half;
         let counter = if second < words { second as u32 } else { 0 };
-        let pair = hash(key, [i as u32, counter]);
-        for (word, at) in pair.into_iter().zip([i, second]) {
+        let (mut a, mut b) = ([i as u32], [counter]);
+        hash(key, &mut a, &mut b);
+        for ([word], at) in [(a, i), (b, second)] {
             let n = bytes.saturating_sub(at * 4).min(4);
             // SAFETY: the bytes of the word that the output holds.
             unsafe { to.wrapping_add(at * 4).copy_from_nonoverlapping(word.to_le_bytes().as_ptr(), n) };

@@ -81,7 +81,7 @@ impl<F: Fold> ReduceKernel<F> {
                     (done, pending) = (done + some, pending + some);
                     if pending == ROWS {
                         // SAFETY: as above.
-                        unsafe { flush_rows::<F>(self.isa, lanes, totals, wide) };
+                        unsafe { flush_rows::<F>(lanes, totals, wide) };
                         pending = 0;
                     }
                 }
@@ -92,7 +92,7 @@ impl<F: Fold> ReduceKernel<F> {
             go(x, step, n % repeat, width);
         });
         // SAFETY: as above.
-        unsafe { flush_rows::<F>(self.isa, lanes, totals, wide) };
+        unsafe { flush_rows::<F>(lanes, totals, wide) };
         for i in 0..width {
             // SAFETY: as above; `store` gets an output of this strip.
             unsafe {
@@ -151,8 +151,14 @@ impl<F: Fold> Kernel for ReduceKernel<F> {
             let (offset, to) = g.locate(output);
             let from = memory[0].as_ptr::<F::In>().cast_const().wrapping_offset(offset);
             g.runs(elements.clone(), |offset, n| {
+                let from = from.wrapping_offset(offset);
                 // SAFETY: runs lie inside of the array.
-                unsafe { fold_run::<F>(self.isa, &mut state, from.wrapping_offset(offset), step, n) };
+                unsafe {
+                    match step {
+                        1 => fold_run::<F>(self.isa, &mut state, from, n),
+                        _ => fold_strided::<F>(&mut state, from, step, n),
+                    }
+                }
             });
             // SAFETY: outputs of this item.
             unsafe { self.store(memory, to, part, state.take()) };
@@ -162,7 +168,7 @@ impl<F: Fold> Kernel for ReduceKernel<F> {
 
 /// A reduction under way.
 #[derive(Debug)]
-pub struct State<F: Fold> {
+struct State<F: Fold> {
     lanes: [F::Lane; LANES],
     /// Lanes that are in use.
     used: usize,
@@ -173,11 +179,11 @@ pub struct State<F: Fold> {
 
 impl<F: Fold> State<F> {
     /// No elements yet.
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self { lanes: [F::LANE; LANES], used: 0, pending: 0, total: F::TOTAL }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn flush(&mut self) {
         let mut n = self.used;
         if n == LANES {
@@ -195,72 +201,65 @@ impl<F: Fold> State<F> {
         (self.used, self.pending) = (0, 0);
     }
 
+    /// Notes that the first `used` lanes have got elements, `elements` together.
+    #[inline(always)]
+    fn count(&mut self, used: usize, elements: usize) {
+        self.used = self.used.max(used);
+        self.pending += elements;
+        if self.pending >= BLOCK {
+            self.flush();
+        }
+    }
+
     /// The total of what was folded; ready to begin again.
-    pub fn take(&mut self) -> F::Total {
+    fn take(&mut self) -> F::Total {
         self.flush();
         std::mem::replace(&mut self.total, F::TOTAL)
     }
 }
 
-impl<F: Fold> Default for State<F> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 levels! {
-    /// Folds `n` elements, `stride` apart.
+    /// Folds `n` elements without gaps.
     ///
     /// # Safety
     /// They can be read, and the machine has the level.
-    pub fn fold_run<F: Fold>(state: &mut State<F>, x: *const F::In, stride: isize, n: usize) = fold_run_body;
+    fn fold_run<F: Fold>(state: &mut State<F>, x: *const F::In, n: usize) = fold_run_body;
 }
 
 #[inline(always)]
-unsafe fn fold_run_body<F: Fold>(state: &mut State<F>, x: *const F::In, stride: isize, n: usize) {
-    let mut i = 0;
-    while i < n {
-        let block = (n - i).min(BLOCK);
-        let from = x.wrapping_offset(i as isize * stride);
-        let full = block / LANES;
-        if full > 0 {
+unsafe fn fold_run_body<F: Fold>(state: &mut State<F>, x: *const F::In, n: usize) {
+    // SAFETY: the caller's elements.
+    for block in unsafe { std::slice::from_raw_parts(x, n) }.chunks(BLOCK) {
+        let (chunks, rest) = block.as_chunks::<LANES>();
+        if !chunks.is_empty() {
             let mut lanes = state.lanes;
-            for k in 0..full {
-                // SAFETY: elements of this block.
-                unsafe {
-                    fold_lanes::<F>(&mut lanes, from.wrapping_offset((k * LANES) as isize * stride), stride)
-                };
+            for chunk in chunks {
+                for (lane, x) in lanes.iter_mut().zip(chunk) {
+                    *lane = F::fold(*lane, *x);
+                }
             }
             state.lanes = lanes;
             state.used = LANES;
         }
-        let rest = block - full * LANES;
-        for (k, lane) in state.lanes[..rest].iter_mut().enumerate() {
-            // SAFETY: elements of this block.
-            *lane = F::fold(*lane, unsafe { *from.wrapping_offset((full * LANES + k) as isize * stride) });
+        for (lane, x) in state.lanes.iter_mut().zip(rest) {
+            *lane = F::fold(*lane, *x);
         }
-        state.used = state.used.max(rest);
-        state.pending += block;
-        if state.pending >= BLOCK {
-            state.flush();
-        }
-        i += block;
+        state.count(rest.len(), block.len());
     }
 }
 
-#[inline(always)]
-unsafe fn fold_lanes<F: Fold>(lanes: &mut [F::Lane; LANES], x: *const F::In, stride: isize) {
-    if stride == 1 {
-        // SAFETY: the caller's elements.
-        let x = unsafe { &*x.cast::<[F::In; LANES]>() };
-        for (lane, x) in lanes.iter_mut().zip(x) {
-            *lane = F::fold(*lane, *x);
+/// Folds `n` elements, `stride` apart: what bounds this is fetching them.
+///
+/// # Safety
+/// They can be read.
+unsafe fn fold_strided<F: Fold>(state: &mut State<F>, x: *const F::In, stride: isize, n: usize) {
+    for start in (0..n).step_by(LANES) {
+        let some = (n - start).min(LANES);
+        for (k, lane) in state.lanes[..some].iter_mut().enumerate() {
+            // SAFETY: the caller's elements.
+            *lane = F::fold(*lane, unsafe { *x.wrapping_offset((start + k) as isize * stride) });
         }
-    } else {
-        for (k, lane) in lanes.iter_mut().enumerate() {
-            // SAFETY: as above.
-            *lane = F::fold(*lane, unsafe { *x.wrapping_offset(k as isize * stride) });
-        }
+        state.count(some, some);
     }
 }
 
@@ -300,16 +299,11 @@ unsafe fn fold_rows_body<F: Fold>(
     }
 }
 
-levels! {
-    /// Moves lanes into totals.
-    ///
-    /// # Safety
-    /// There are `width` of both, and the machine has the level.
-    fn flush_rows<F: Fold>(lanes: *mut F::Lane, totals: *mut F::Total, width: usize) = flush_rows_body;
-}
-
-#[inline(always)]
-unsafe fn flush_rows_body<F: Fold>(lanes: *mut F::Lane, totals: *mut F::Total, width: usize) {
+/// Moves lanes into totals.
+///
+/// # Safety
+/// There are `width` of both.
+unsafe fn flush_rows<F: Fold>(lanes: *mut F::Lane, totals: *mut F::Total, width: usize) {
     // SAFETY: the caller's memory, of distinct parts of the scratch.
     let (lanes, totals) = unsafe {
         (std::slice::from_raw_parts_mut(lanes, width), std::slice::from_raw_parts_mut(totals, width))

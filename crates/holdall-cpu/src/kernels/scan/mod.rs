@@ -77,8 +77,8 @@ impl<R: Running> ScanKernel<R> {
             for segment in mine {
                 // SAFETY: the segment's elements and its place among the totals.
                 unsafe {
-                    totals.add(segment).write(fold::<R>(self.isa, x.add(segment * SEGMENT), len(segment)))
-                };
+                    totals.add(segment).write(fold::<R>(self.isa, x.add(segment * SEGMENT), len(segment)));
+                }
             }
             return;
         }
@@ -102,11 +102,11 @@ impl<R: Running> ScanKernel<R> {
         // SAFETY: segments of the row, whose outputs are this item's.
         unsafe {
             if count == CHAINS && len(mine.end - 1) == SEGMENT {
-                scan::<R>(self.isa, &mut chains, SEGMENT, self.reverse, self.inclusive);
+                scan::<R>(&mut chains, SEGMENT, self.reverse, self.inclusive);
             } else {
                 for (k, chain) in chains[..count].iter_mut().enumerate() {
                     let n = len(mine.start + k);
-                    scan::<R>(self.isa, std::slice::from_mut(chain), n, self.reverse, self.inclusive);
+                    scan::<R>(std::slice::from_mut(chain), n, self.reverse, self.inclusive);
                 }
             }
         }
@@ -122,7 +122,7 @@ impl<R: Running> ScanKernel<R> {
         let x = memory[0].as_ptr::<R::In>().cast_const().wrapping_add(start);
         let y = memory[1].as_ptr::<R::Out>().wrapping_add(start);
         // SAFETY: the scratch holds a tile of sums; the columns are this item's.
-        unsafe { scan_columns::<R>(self.isa, sums, x, y, inner, n, width, self.reverse, self.inclusive) };
+        unsafe { scan_columns::<R>(sums, x, y, inner, n, width, self.reverse, self.inclusive) };
     }
 }
 
@@ -168,7 +168,7 @@ impl<R: Running> Kernel for ScanKernel<R> {
             let count = if row + CHAINS <= mine.end { CHAINS } else { 1 };
             let mut chains: [Chain<R>; CHAINS] = std::array::from_fn(|k| chain(row + k));
             // SAFETY: rows of this item.
-            unsafe { scan::<R>(self.isa, &mut chains[..count], n, self.reverse, self.inclusive) };
+            unsafe { scan::<R>(&mut chains[..count], n, self.reverse, self.inclusive) };
             row += count;
         }
     }
@@ -190,52 +190,43 @@ impl<R: Running> Clone for Chain<R> {
 
 impl<R: Running> Copy for Chain<R> {}
 
-levels! {
-    /// Scans `n` elements of each chain, all of them at once if there are eight.
-    ///
-    /// # Safety
-    /// Each has `n` elements to read and to write, and the machine has the level.
-    fn scan<R: Running>(chains: &mut [Chain<R>], n: usize, reverse: bool, inclusive: bool) = scan_body;
-}
-
-#[inline(always)]
-unsafe fn scan_body<R: Running>(chains: &mut [Chain<R>], n: usize, reverse: bool, inclusive: bool) {
+/// Scans `n` elements of each chain, all of them at once if there are eight.
+///
+/// # Safety
+/// Each has `n` elements to read and to write.
+unsafe fn scan<R: Running>(chains: &mut [Chain<R>], n: usize, reverse: bool, inclusive: bool) {
     // SAFETY: passed on to the caller.
     unsafe {
-        match (reverse, inclusive) {
-            (false, true) => scan_ways::<R, false, true>(chains, n),
-            (false, false) => scan_ways::<R, false, false>(chains, n),
-            (true, true) => scan_ways::<R, true, true>(chains, n),
-            (true, false) => scan_ways::<R, true, false>(chains, n),
+        if inclusive {
+            scan_ways::<R, true>(chains, n, reverse);
+        } else {
+            scan_ways::<R, false>(chains, n, reverse);
         }
     }
 }
 
 #[inline(always)]
-unsafe fn scan_ways<R: Running, const REVERSE: bool, const INCLUSIVE: bool>(
-    chains: &mut [Chain<R>],
-    n: usize,
-) {
-    let step = |chain: &mut Chain<R>, i: usize| {
+unsafe fn scan_ways<R: Running, const INCLUSIVE: bool>(chains: &mut [Chain<R>], n: usize, reverse: bool) {
+    let step = |chain: &mut Chain<R>, i: isize| {
         // SAFETY: the caller's elements.
         unsafe {
-            let next = R::combine(chain.sum, R::read(*chain.x.add(i)));
-            chain.y.add(i).write(R::write(if INCLUSIVE { next } else { chain.sum }));
+            let next = R::combine(chain.sum, R::read(*chain.x.offset(i)));
+            chain.y.offset(i).write(R::write(if INCLUSIVE { next } else { chain.sum }));
             chain.sum = next;
         }
     };
-    let at = |i: usize| if REVERSE { n - 1 - i } else { i };
+    let (start, by) = if reverse { (n as isize - 1, -1) } else { (0, 1) };
     if let Ok(eight) = <&mut [Chain<R>; CHAINS]>::try_from(&mut *chains) {
         let mut local = *eight;
-        for i in 0..n {
+        for i in 0..n as isize {
             for chain in &mut local {
-                step(chain, at(i));
+                step(chain, start + by * i);
             }
         }
     } else {
         for chain in chains {
-            for i in 0..n {
-                step(chain, at(i));
+            for i in 0..n as isize {
+                step(chain, start + by * i);
             }
         }
     }
@@ -272,19 +263,11 @@ unsafe fn fold_body<R: Running>(sum: &mut R::Sum, x: *const R::In, n: usize) {
     *sum = lanes.into_iter().fold(*sum, R::combine);
 }
 
-levels! {
-    /// Scans `width` columns of `n` rows that are `step` elements apart.
-    ///
-    /// # Safety
-    /// They can be read and written, there is room for as many sums, and the machine has the level.
-    fn scan_columns<R: Running>(
-        sums: *mut R::Sum, x: *const R::In, y: *mut R::Out, step: usize, n: usize, width: usize, reverse: bool,
-        inclusive: bool,
-    ) = scan_columns_body;
-}
-
-#[inline(always)]
-unsafe fn scan_columns_body<R: Running>(
+/// Scans `width` columns of `n` rows that are `step` elements apart.
+///
+/// # Safety
+/// They can be read and written, and there is room for as many sums.
+unsafe fn scan_columns<R: Running>(
     sums: *mut R::Sum,
     x: *const R::In,
     y: *mut R::Out,

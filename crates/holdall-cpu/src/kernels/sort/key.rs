@@ -88,8 +88,8 @@ pub trait Sorting: Debug + Send + Sync + 'static {
     type Out: Copy;
     /// Element `index` of a row.
     fn entry(x: Self::In, index: u32) -> Self::Entry;
-    /// What an entry stands for.
-    fn result(entry: Self::Entry) -> Self::Out;
+    /// What an entry stands for; `element` gives those of the row.
+    fn result(entry: Self::Entry, element: impl Fn(usize) -> Self::In) -> Self::Out;
 }
 
 /// Sorted elements.
@@ -100,6 +100,11 @@ pub struct Values<T>(PhantomData<T>);
 #[derive(Debug)]
 pub struct Places<T>(PhantomData<T>);
 
+/// Elements in the order of [`Places`]: partitions leave most elements in no particular order, which must be one and the
+/// same for elements and indices.
+#[derive(Debug)]
+pub struct Picks<T>(PhantomData<T>);
+
 impl<T: Sortable> Sorting for Values<T> {
     type In = T;
     type Entry = T::Key;
@@ -109,7 +114,7 @@ impl<T: Sortable> Sorting for Values<T> {
         x.key()
     }
     #[inline(always)]
-    fn result(entry: T::Key) -> T {
+    fn result(entry: T::Key, _: impl Fn(usize) -> T) -> T {
         T::value(entry)
     }
 }
@@ -125,8 +130,22 @@ macro_rules! places {
                 <$entry>::from(x.rank()) << 32 | <$entry>::from(index)
             }
             #[inline(always)]
-            fn result(entry: $entry) -> u32 {
+            fn result(entry: $entry, _: impl Fn(usize) -> $t) -> u32 {
                 entry as u32
+            }
+        }
+
+        impl Sorting for Picks<$t> {
+            type In = $t;
+            type Entry = $entry;
+            type Out = $t;
+            #[inline(always)]
+            fn entry(x: $t, index: u32) -> $entry {
+                Places::<$t>::entry(x, index)
+            }
+            #[inline(always)]
+            fn result(entry: $entry, element: impl Fn(usize) -> $t) -> $t {
+                element(entry as u32 as usize)
             }
         }
     )+ };

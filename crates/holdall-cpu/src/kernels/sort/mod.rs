@@ -3,7 +3,7 @@
 mod key;
 mod merge;
 
-pub use key::{Places, Sortable, Sorting, Values};
+pub use key::{Picks, Places, Sortable, Sorting, Values};
 
 use std::marker::PhantomData;
 
@@ -76,8 +76,10 @@ impl<S: Sorting> SortKernel<S> {
     unsafe fn store(&self, row: usize, at: usize, memory: &[Slice], entry: S::Entry) {
         // SAFETY: the output has that element; it is this item's.
         unsafe {
-            let y = memory[1].as_ptr::<S::Out>().add(self.start(row) + at * self.shape[2]);
-            y.write(S::result(entry));
+            let (start, inner) = (self.start(row), self.shape[2]);
+            let x = memory[0].as_ptr::<S::In>().cast_const().add(start);
+            let y = memory[1].as_ptr::<S::Out>().add(start + at * inner);
+            y.write(S::result(entry, |i| *x.add(i * inner)));
         }
     }
 }
