@@ -1,7 +1,7 @@
 //! Scaled dot-product attention.
 //!
 //! Query heads that share a key/value head are stacked: their rows i = (head, position) go through one pass over keys
-//! and values. Few rows ([`decode`]) take vectors along the features; many ([`tile`]) take vectors along the rows, so
+//! and values. Few rows (`decode`) take vectors along the features; many (`tile`) take vectors along the rows, so
 //! that maxima, sums and rescaling need nothing across lanes. Long caches are cut into parts whose results a second
 //! phase merges.
 //!

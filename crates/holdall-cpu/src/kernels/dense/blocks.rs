@@ -201,9 +201,9 @@ impl Part<'_> {
                 let (a_row, a_column) = a.strides();
                 dispatch(isa, a);
                 if b.by_rows {
-                    dispatch(isa, b)
+                    dispatch(isa, b);
                 } else {
-                    dispatch(isa, Turn(b))
+                    dispatch(isa, Turn(b));
                 }
                 let (b_row, b_column) = (n as isize, 1);
                 gemm::gemm(
