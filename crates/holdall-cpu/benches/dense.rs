@@ -7,11 +7,12 @@ use std::time::Instant;
 use holdall_cpu::isa::Isa;
 use holdall_cpu::kernel::{Kernel, Slice};
 use holdall_cpu::kernels::attention::{Attention, Mask, Params};
+use holdall_cpu::kernels::conv::Conv1d;
 use holdall_cpu::kernels::dense::testing::{Random, Team};
 use holdall_cpu::kernels::dense::{Matmul, Number, Operand, Product};
 use holdall_cpu::kernels::float::Float;
 use holdall_cpu::kernels::math;
-use holdall_cpu::kernels::norm::RmsNorm;
+use holdall_cpu::kernels::norm::{LayerNorm, LogSumExp, RmsNorm, Softmax};
 use holdall_cpu::kernels::rope::{Frequencies, Offset, Rope};
 use holdall_cpu::kernels::rows::Rows;
 
@@ -164,6 +165,61 @@ impl Bench {
         self.row(&format!("rms_norm {float:?} [{rows},{len}]"), &kernel, &operands, &per);
     }
 
+    /// Softmax, log-sum-exp and layer norm.
+    fn norms(&mut self, float: Float, rows: usize, len: usize) {
+        let isa = Isa::get();
+        let per = Per::Bytes((2 * rows * len * float.bytes()) as f64);
+        let x = (float, rows * len);
+        self.row(
+            &format!("softmax {float:?} [{rows},{len}]"),
+            &Softmax::dense(isa, float, rows, len, 1),
+            &[x, x],
+            &per,
+        );
+        let first = Softmax::dense(isa, float, 1, rows, len);
+        self.row(&format!("softmax {float:?} [{rows},{len}] first axis"), &first, &[x, x], &per);
+        let regular = || Rows::regular(rows, len as isize);
+        let log = LogSumExp { isa, float, rows: regular(), len, step: 1 };
+        self.row(&format!("logsumexp {float:?} [{rows},{len}]"), &log, &[x, (float, rows)], &per);
+        let (weight, bias) = (Some((float, 1)), Some((float, 1)));
+        let layer =
+            LayerNorm { isa, x: float, weight, bias, y: float, rows: regular(), len, step: 1, eps: 1e-5 };
+        self.row(
+            &format!("layer_norm {float:?} [{rows},{len}]"),
+            &layer,
+            &[x, (float, len), (float, len), x],
+            &per,
+        );
+    }
+
+    fn conv1d(&mut self, float: Float, [length, channels, kernel, groups]: [usize; 4]) {
+        let inner = channels / groups;
+        let conv = Conv1d {
+            isa: Isa::get(),
+            float,
+            batch: 1,
+            length,
+            in_channels: channels,
+            out_channels: channels,
+            kernel,
+            groups,
+            stride: 1,
+            padding: 0,
+            dilation: 1,
+            x_strides: [0, channels as isize, 1],
+            w_strides: [kernel * inner, inner, 1].map(|s| s as isize),
+        };
+        let (x, w) = (length * channels, channels * kernel * inner);
+        let rows = conv.out_length();
+        let per = if groups == channels {
+            Per::Bytes((2 * x * float.bytes()) as f64)
+        } else {
+            Per::Flops((2 * rows * w) as f64)
+        };
+        let name = format!("conv1d {float:?} [{length},{channels}] K{kernel} groups {groups}");
+        self.row(&name, &conv, &[(float, x), (float, w), (float, rows * channels)], &per);
+    }
+
     fn rope(&mut self, float: Float, shape: [usize; 4], traditional: bool) {
         let [_, heads, sequence, features] = shape;
         let kernel = Rope {
@@ -196,12 +252,18 @@ fn main() {
     }
     bench.matmul(Float::F32, [4096, 4096, 4096], false);
     bench.matmul(Float::F32, [512, 4096, 4096], true);
+    bench.matmul(Float::F32, [512, 576, 1536], true);
+    bench.matmul(Float::F32, [512, 1536, 576], true);
+    bench.matmul(Float::F32, [16, 4096, 4096], true);
     bench.matmul(Float::F32, [32, 4096, 4096], true);
+    bench.matmul(Float::F32, [1024, 1024, 1024], true);
+    bench.matmul(Float::Bf16, [1024, 1024, 1024], true);
     bench.matmul(Float::F32, [16, 16, 16], false);
     bench.matmul(Float::F32, [1, 576, 576], true);
     for float in [Float::F32, Float::F16] {
         bench.attention(float, [32, 32, 1024, 1024, 64], Mask::None);
         bench.attention(float, [32, 32, 1024, 1024, 64], Mask::Causal);
+        bench.attention(float, [2, 2, 1024, 1024, 64], Mask::None);
         bench.attention(float, [9, 3, 512, 512, 64], Mask::Causal);
         bench.attention(float, [9, 3, 1, 128, 64], Mask::None);
         bench.attention(float, [9, 3, 1, 512, 64], Mask::None);
@@ -212,6 +274,9 @@ fn main() {
     for float in [Float::F32, Float::Bf16] {
         bench.rms_norm(float, 4096, 4096);
         bench.rms_norm(float, 1, 576);
+        bench.norms(float, 4096, 4096);
+        bench.conv1d(float, [515, 2048, 4, 2048]);
+        bench.conv1d(float, [1000, 384, 3, 1]);
         bench.rope(float, [1, 32, 1024, 64], false);
         bench.rope(float, [1, 32, 1024, 64], true);
         bench.rope(float, [1, 9, 1, 64], false);

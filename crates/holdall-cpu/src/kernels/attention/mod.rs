@@ -1,7 +1,7 @@
 //! Scaled dot-product attention.
 //!
 //! Query heads that share a key/value head are stacked: their rows i = (head, position) go through one pass over keys
-//! and values. Few rows ([`decode`]) take vectors along the features; many ([`tile`]) take vectors along the rows, so
+//! and values. Few rows (`decode`) take vectors along the features; many (`tile`) take vectors along the rows, so
 //! that maxima, sums and rescaling need nothing across lanes. Long caches are cut into parts whose results a second
 //! phase merges.
 //!
@@ -234,6 +234,29 @@ impl Job<'_> {
                 }
             }
         }
+    }
+
+    /// Whether a bound mask hides all of these keys from every row of this job.
+    fn hidden(&self, keys: std::ops::Range<usize>) -> bool {
+        let p = self.params;
+        self.rows.clone().all(|row| {
+            let (head, position) = p.query(self.key_head, row);
+            let at = |[b, h, r, c]: [isize; 4], key: usize| {
+                self.batch as isize * b + head as isize * h + position as isize * r + key as isize * c
+            };
+            keys.clone().all(|key| {
+                // SAFETY: the mask is broadcast to all scores.
+                unsafe {
+                    match p.mask {
+                        Mask::Bool(strides) => self.bound.mask.offset(at(strides, key)).read() == 0,
+                        Mask::Additive(float, strides) => {
+                            float.read_f64(self.bound.mask, at(strides, key)) == f64::NEG_INFINITY
+                        }
+                        Mask::None | Mask::Causal => false,
+                    }
+                }
+            })
+        })
     }
 
     /// Whether every row of this job sees a key, so that keys beyond all horizons count for nothing.

@@ -90,8 +90,8 @@ impl<E: Element> Case<E> {
             Mask::Bool(strides),
             Mask::Additive(Float::F32, strides),
         ]);
-        // Some rows see nothing, some everything.
-        let often = 1 + random.below(4);
+        // Some rows see nothing, some everything, some little.
+        let often = *random.pick(&[1, 2, 3, 4, 400]);
         let mask = (0..size).map(|_| if random.below(often) == 0 { 1.0 } else { 0.0 }).collect();
         let sinks = (0..query_heads).map(|_| 2.0 * random.uniform()).collect();
         Self { params, q, k, v, mask, sinks }

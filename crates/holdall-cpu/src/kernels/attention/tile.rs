@@ -275,6 +275,31 @@ impl Tile<'_> {
         }
     }
 
+    /// Attends to `len` keys from `start` on.
+    ///
+    /// # Safety
+    /// They exist.
+    #[inline(always)]
+    unsafe fn block<V: Vector>(&self, v: V, start: usize, len: usize) {
+        let (job, p, columns) = (&self.job, self.job.params, self.columns);
+        // SAFETY: the caller's.
+        unsafe {
+            let (a, a_row) = self.rows(v, 1, job.bound.k, start, len);
+            let (b, c) = (self.queries.cast_const(), self.scores);
+            Sum { depth: p.dim, a, a_row, a_step: 1, b, c, columns, add: false }.run(v, len);
+            if matches!(p.mask, Mask::Bool(_) | Mask::Additive(..)) {
+                for (column, row) in job.rows.clone().enumerate() {
+                    let (head, position) = p.query(job.key_head, row);
+                    job.apply_mask(head, position, start, self.scores.add(column), columns, len);
+                }
+            }
+            self.weigh(v, start, len);
+            let (a, a_step) = self.rows(v, 2, job.bound.v, start, len);
+            let (b, c) = (self.scores.cast_const(), self.out);
+            Sum { depth: len, a, a_row: 1, a_step, b, c, columns, add: true }.run(v, p.value_dim);
+        }
+    }
+
     /// Stores the rows or this part's results.
     ///
     /// # Safety
@@ -308,28 +333,29 @@ impl Work for Tile<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self, v: V) {
-        let (job, p, columns) = (&self.job, self.job.params, self.columns);
+        let job = &self.job;
         let visible = job.visible();
-        let mut start = visible.start;
         // SAFETY: rows, keys and scratch exist as the job says.
         unsafe {
             self.begin(v);
-            while start < visible.end {
+            let mut skipped = false;
+            for start in visible.clone().step_by(BLOCK) {
                 let len = (visible.end - start).min(BLOCK);
-                let (a, a_row) = self.rows(v, 1, job.bound.k, start, len);
-                let (b, c) = (self.queries.cast_const(), self.scores);
-                Sum { depth: p.dim, a, a_row, a_step: 1, b, c, columns, add: false }.run(v, len);
-                if matches!(p.mask, Mask::Bool(_) | Mask::Additive(..)) {
-                    for (column, row) in job.rows.clone().enumerate() {
-                        let (head, position) = p.query(job.key_head, row);
-                        job.apply_mask(head, position, start, self.scores.add(column), columns, len);
+                if job.hidden(start..start + len) {
+                    skipped = true;
+                } else {
+                    self.block(v, start, len);
+                }
+            }
+            // Hidden keys count for nothing where a row has seen another; a row that sees nothing averages them all.
+            let blind = |column| self.states.add(column).read() <= f32::MIN;
+            if skipped && (0..job.rows.len()).any(blind) {
+                for start in visible.clone().step_by(BLOCK) {
+                    let len = (visible.end - start).min(BLOCK);
+                    if job.hidden(start..start + len) {
+                        self.block(v, start, len);
                     }
                 }
-                self.weigh(v, start, len);
-                let (a, a_step) = self.rows(v, 2, job.bound.v, start, len);
-                let (b, c) = (self.scores.cast_const(), self.out);
-                Sum { depth: len, a, a_row: 1, a_step, b, c, columns, add: true }.run(v, p.value_dim);
-                start += len;
             }
             self.end(v);
         }

@@ -22,6 +22,8 @@ pub(super) struct Blocks {
     groups: usize,
     /// How much of the inner axis one call takes.
     depth: usize,
+    /// Whether stretches of both operands are copied to f32 with b's rows dense.
+    widened: bool,
 }
 
 /// Below this many multiplications, a block is too small to be cut for the sake of more threads.
@@ -29,8 +31,13 @@ const SMALL: usize = 1 << 25;
 
 impl Blocks {
     pub(super) fn new(isa: Isa, product: &Product) -> Self {
-        let half = matches!(product.number, Number::Real(Float::F16 | Float::Bf16));
-        let (side, depth) = if half { (256, 256) } else { (512, 512) };
+        let widened = match product.number {
+            Number::Real(Float::F16 | Float::Bf16) => true,
+            // The crate packs such operands value by value; at 4096³ that costs more than half the speed.
+            Number::Real(Float::F32) => product.b.row == 1 && product.b.column != 1 && product.n > 1,
+            _ => false,
+        };
+        let (side, depth) = if widened { (256, 256) } else { (512, 512) };
         let (m, n, batch) = (product.m.max(1), product.n.max(1), product.batch().max(1));
         let mut grid = [m.div_ceil(side), n.div_ceil(side)];
         loop {
@@ -43,7 +50,7 @@ impl Blocks {
         }
         let each = (m * n * product.k.max(1)).div_ceil(grid[0] * grid[1]);
         let groups = (batch * each / (1 << 20)).clamp(1, batch.min(256));
-        Self { isa, grid, groups: if grid == [1, 1] { groups } else { batch }, depth }
+        Self { isa, grid, groups: if grid == [1, 1] { groups } else { batch }, depth, widened }
     }
 
     pub(super) fn items(&self, _product: &Product) -> usize {
@@ -87,11 +94,12 @@ impl Blocks {
             // SAFETY: the block lies within the operands; `isa` is available.
             unsafe {
                 match product.number {
+                    Number::Real(Float::F32) if self.widened => part.run_widened::<f32>(self.isa, scratch),
                     Number::Real(Float::F32) => part.run::<f32>(|x| x as f32),
                     Number::Real(Float::F64) => part.run::<f64>(|x| x),
                     Number::C64 => part.run::<c32>(|x| c32::new(x as f32, 0.0)),
-                    Number::Real(Float::F16) => part.run_half::<f16>(self.isa, scratch),
-                    Number::Real(Float::Bf16) => part.run_half::<bf16>(self.isa, scratch),
+                    Number::Real(Float::F16) => part.run_widened::<f16>(self.isa, scratch),
+                    Number::Real(Float::Bf16) => part.run_widened::<bf16>(self.isa, scratch),
                 }
             }
         }
@@ -174,7 +182,7 @@ impl Part<'_> {
     ///
     /// # Safety
     /// The block lies within operands of type `E`; the machine has `isa`.
-    unsafe fn run_half<E: Element>(self, isa: Isa, scratch: &mut Scratch) {
+    unsafe fn run_widened<E: Element>(self, isa: Isa, scratch: &mut Scratch) {
         let p = self.product;
         let (m, n, depth) = (self.m, self.n, self.depth.min(p.k));
         let buffer = scratch.get::<f32>(m * n + m * depth + depth * n);
@@ -190,9 +198,14 @@ impl Part<'_> {
                 let b = self.b.cast::<E>().offset(from as isize * p.b.row);
                 let a = Panel::new(a, m, depth, p.a.row, p.a.column, left);
                 let b = Panel::new(b, depth, n, p.b.row, p.b.column, right);
-                let ((a_row, a_column), (b_row, b_column)) = (a.strides(), b.strides());
+                let (a_row, a_column) = a.strides();
                 dispatch(isa, a);
-                dispatch(isa, b);
+                if b.by_rows {
+                    dispatch(isa, b);
+                } else {
+                    dispatch(isa, Turn(b));
+                }
+                let (b_row, b_column) = (n as isize, 1);
                 gemm::gemm(
                     m,
                     n,
@@ -263,6 +276,43 @@ impl<E: Element> Work for Panel<E> {
                     self.to.add(i * self.len),
                     self.len,
                 );
+            }
+        }
+    }
+}
+
+/// A matrix whose columns are denser in memory, converted to dense rows.
+struct Turn<E>(Panel<E>);
+
+impl<E: Element> Work for Turn<E> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self, v: V) {
+        let Panel { from, count, len, outer, inner, to, .. } = self.0;
+        let lanes = V::LANES;
+        // SAFETY: the caller's matrix and scratch.
+        unsafe {
+            for c in (0..count).step_by(lanes) {
+                let columns = (count - c).min(lanes);
+                let from = from.offset(c as isize * outer);
+                for r in (0..len).step_by(lanes) {
+                    let rows = (len - r).min(lanes);
+                    if columns < lanes || rows < lanes || inner != 1 {
+                        for (i, j) in (0..columns).flat_map(|i| (0..rows).map(move |j| (i, r + j))) {
+                            let x = from.offset(i as isize * outer + j as isize * inner).read().to_f32();
+                            to.add(j * count + c + i).write(x);
+                        }
+                        continue;
+                    }
+                    let mut block = [v.splat(0.0); 16];
+                    for (i, x) in block.iter_mut().enumerate().take(lanes) {
+                        *x = E::load(v, from.offset(i as isize * outer).add(r));
+                    }
+                    for (i, x) in v.transpose(block).into_iter().enumerate().take(lanes) {
+                        v.store(to.add((r + i) * count + c), x);
+                    }
+                }
             }
         }
     }

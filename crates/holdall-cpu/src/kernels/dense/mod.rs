@@ -1,7 +1,7 @@
 //! Matrix products over plain floats.
 //!
 //! Large products go block by block to the `gemm` crate, one single-threaded call for each block and stretch of the
-//! inner axis; products with at most eight rows or columns read the large operand once at memory bandwidth.
+//! inner axis; products with few rows or columns read the large operand once at memory bandwidth.
 
 mod blocks;
 mod skinny;

@@ -1,4 +1,6 @@
-//! Products with at most eight rows or columns: the large operand is read once, at memory bandwidth.
+//! Products with few rows or columns: the large operand is read once, at memory bandwidth.
+//!
+//! Up to eight rows, or sixteen where the large operand is transposed, which the `gemm` crate packs slowly.
 //!
 //! Written for out[s, j] = Σₖ x[s, k] w[j, k] with a small x. Where w runs along k in memory, each item takes some j
 //! and forms dot products. Where it runs along j, each item takes some k for all j, adds scaled rows of w, and a second
@@ -37,7 +39,7 @@ impl Skinny {
         let Number::Real(float) = product.number else { return None };
         let (m, n, k, batch) = (product.m, product.n, product.k, product.batch());
         let small = m.min(n);
-        if float == Float::F64 || small > 8 || small == 0 || k == 0 {
+        if float == Float::F64 || small > 16 || small == 0 || k == 0 {
             return None;
         }
         let x_is_a = m <= n;
@@ -45,7 +47,7 @@ impl Skinny {
             if x_is_a { (product.b.column, product.b.row) } else { (product.a.row, product.a.column) };
         let along_rows = match (w_j, w_k) {
             (_, 1) => false,
-            (1, _) => true,
+            (1, _) if small <= 8 => true,
             _ if k == 1 => false,
             _ => return None,
         };
@@ -108,6 +110,7 @@ impl Skinny {
                         js: js.clone(),
                         ks: ks.clone(),
                         x: std::ptr::null(),
+                        x_s: 0,
                         w: w.0,
                         w_j: w.1,
                         w_k: w.2,
@@ -132,8 +135,9 @@ struct Entry<'a, E> {
     product: &'a Product,
     js: std::ops::Range<usize>,
     ks: std::ops::Range<usize>,
-    /// x for `ks`, dense in f32.
+    /// x for `ks` in f32, and its stride along s.
     x: *const f32,
+    x_s: usize,
     w: *const E,
     w_j: isize,
     w_k: isize,
@@ -161,15 +165,21 @@ impl<E: Element> Entry<'_, E> {
             // SAFETY: the caller's.
             return unsafe { dispatch(isa, Combine(self)) };
         }
-        for s in 0..small {
-            // SAFETY: x has this row.
-            unsafe {
-                let from = x.offset(s as isize * x_s + self.ks.start as isize * x_k).cast();
-                let to = xs.as_mut_ptr().add(s * depth);
-                Widen { float: self.skinny.float, from, step: x_k, to, len: depth }.run_on(isa);
+        self.x_s = depth;
+        if self.skinny.float == Float::F32 && x_k == 1 && x_s > 0 {
+            // SAFETY: x has the rows.
+            (self.x, self.x_s) = (unsafe { x.add(self.ks.start).cast() }, x_s as usize);
+        } else {
+            for s in 0..small {
+                // SAFETY: x has this row.
+                unsafe {
+                    let from = x.offset(s as isize * x_s + self.ks.start as isize * x_k).cast();
+                    let to = xs.as_mut_ptr().add(s * depth);
+                    Widen { float: self.skinny.float, from, step: x_k, to, len: depth }.run_on(isa);
+                }
             }
+            self.x = xs.as_ptr();
         }
-        self.x = xs.as_ptr();
         // SAFETY: the caller's.
         unsafe { if self.skinny.along_rows { dispatch(isa, Rows(self)) } else { dispatch(isa, Dots(self)) } }
     }
@@ -271,14 +281,14 @@ impl<E: Element> Dots<'_, E> {
         let mut k = 0;
         // SAFETY: k stays below depth.
         unsafe {
-            let x = self.0.x.add(s * depth);
+            let (stride, x) = (self.0.x_s, self.0.x.add(s * self.0.x_s));
             let w = self.0.w.offset(j as isize * self.0.w_j);
             while two && k + 2 * V::LANES <= depth {
                 for jj in 0..J {
                     let row = w.offset(jj as isize * self.0.w_j).add(k);
                     let (w0, w1) = (E::load(v, row), E::load(v, row.add(V::LANES)));
                     for ss in 0..S {
-                        let x = x.add(ss * depth + k);
+                        let x = x.add(ss * stride + k);
                         sums[jj][ss] = v.mul_add(w0, v.load(x), sums[jj][ss]);
                         more[jj][ss] = v.mul_add(w1, v.load(x.add(V::LANES)), more[jj][ss]);
                     }
@@ -288,7 +298,7 @@ impl<E: Element> Dots<'_, E> {
             while k + V::LANES <= depth {
                 let mut rows = [v.splat(0.0); S];
                 for (ss, row) in rows.iter_mut().enumerate() {
-                    *row = v.load(x.add(ss * depth + k));
+                    *row = v.load(x.add(ss * stride + k));
                 }
                 for jj in 0..J {
                     let w = E::load(v, w.offset(jj as isize * self.0.w_j).add(k));
@@ -303,7 +313,7 @@ impl<E: Element> Dots<'_, E> {
                 for jj in 0..J {
                     let w = E::load_part(v, w.offset(jj as isize * self.0.w_j).add(k), part, 0.0);
                     for ss in 0..S {
-                        let x = v.load_part(x.add(ss * depth + k), part, 0.0);
+                        let x = v.load_part(x.add(ss * stride + k), part, 0.0);
                         sums[jj][ss] = v.mul_add(w, x, sums[jj][ss]);
                     }
                 }
@@ -364,7 +374,7 @@ impl<E: Element> Rows<'_, E> {
     #[inline(always)]
     unsafe fn add<V: Vector, const K: usize>(&self, v: V, w: *const E, k: usize) {
         let this = &self.0;
-        let (depth, width) = (this.ks.len(), this.js.len());
+        let width = this.js.len();
         let mut j = 0;
         while j < width {
             let part = (width - j).min(V::LANES);
@@ -382,7 +392,7 @@ impl<E: Element> Rows<'_, E> {
                     let at = this.buffer.add(s * width + j);
                     let mut sum = if whole { v.load(at) } else { v.load_part(at, part, 0.0) };
                     for (i, row) in rows.iter().enumerate() {
-                        sum = v.mul_add(v.splat(this.x.add(s * depth + k + i).read()), *row, sum);
+                        sum = v.mul_add(v.splat(this.x.add(s * this.x_s + k + i).read()), *row, sum);
                     }
                     if whole { v.store(at, sum) } else { v.store_part(at, sum, part) }
                 }

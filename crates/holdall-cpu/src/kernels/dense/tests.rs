@@ -128,7 +128,7 @@ fn small(random: &mut Random) -> [usize; 4] {
 }
 
 fn skinny(random: &mut Random) -> [usize; 4] {
-    let (thin, long) = (1 + random.below(9), 1 + random.below(400));
+    let (thin, long) = (1 + random.below(18), 1 + random.below(400));
     let (m, n) = if random.below(2) == 0 { (thin, long) } else { (long, thin) };
     [1 + random.below(3), m, n, 1 + random.below(700)]
 }

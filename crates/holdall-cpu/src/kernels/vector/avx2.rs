@@ -79,6 +79,25 @@ impl Vector for Avx2 {
             let sums = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves));
             std::mem::transmute::<__m128, [f32; 4]>(sums)
         };
+        transpose(rows: [__m256; 16]) -> [__m256; 16] = {
+            let mut columns = rows;
+            // Within groups of four rows: vector 4g + c holds column 4q + c of group g in half q.
+            let mut fours = rows;
+            for g in 0..2 {
+                let [a, b, c, d] = [rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]];
+                let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                let (low2, high2) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+                fours[4 * g] = _mm256_shuffle_ps::<0x44>(low, low2);
+                fours[4 * g + 1] = _mm256_shuffle_ps::<0xee>(low, low2);
+                fours[4 * g + 2] = _mm256_shuffle_ps::<0x44>(high, high2);
+                fours[4 * g + 3] = _mm256_shuffle_ps::<0xee>(high, high2);
+            }
+            for c in 0..4 {
+                columns[c] = _mm256_permute2f128_ps::<0x20>(fours[c], fours[4 + c]);
+                columns[4 + c] = _mm256_permute2f128_ps::<0x31>(fours[c], fours[4 + c]);
+            }
+            columns
+        };
         largest(a: __m256) -> f32 = {
             let a = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let a = _mm_max_ps(a, _mm_movehl_ps(a, a));

@@ -84,6 +84,30 @@ impl Vector for Avx512 {
             let sums = _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps::<1>(halves));
             std::mem::transmute::<__m128, [f32; 4]>(sums)
         };
+        transpose(rows: [__m512; 16]) -> [__m512; 16] = {
+            let mut columns = rows;
+            // Within groups of four rows: vector 4g + c holds column 4q + c of group g in quarter q.
+            let mut fours = rows;
+            for g in 0..4 {
+                let [a, b, c, d] = [rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]];
+                let (low, high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                let (low2, high2) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+                fours[4 * g] = _mm512_shuffle_ps::<0x44>(low, low2);
+                fours[4 * g + 1] = _mm512_shuffle_ps::<0xee>(low, low2);
+                fours[4 * g + 2] = _mm512_shuffle_ps::<0x44>(high, high2);
+                fours[4 * g + 3] = _mm512_shuffle_ps::<0xee>(high, high2);
+            }
+            for c in 0..4 {
+                let [p, q, r, s] = [fours[c], fours[4 + c], fours[8 + c], fours[12 + c]];
+                let (low, high) = (_mm512_shuffle_f32x4::<0x44>(p, q), _mm512_shuffle_f32x4::<0xee>(p, q));
+                let (low2, high2) = (_mm512_shuffle_f32x4::<0x44>(r, s), _mm512_shuffle_f32x4::<0xee>(r, s));
+                columns[c] = _mm512_shuffle_f32x4::<0x88>(low, low2);
+                columns[4 + c] = _mm512_shuffle_f32x4::<0xdd>(low, low2);
+                columns[8 + c] = _mm512_shuffle_f32x4::<0x88>(high, high2);
+                columns[12 + c] = _mm512_shuffle_f32x4::<0xdd>(high, high2);
+            }
+            columns
+        };
         largest(a: __m512) -> f32 = _mm512_reduce_max_ps(a);
     }
 

@@ -48,6 +48,8 @@ pub(crate) trait Vector: Copy {
     fn sum4(self, a: [Self::F; 4]) -> [f32; 4] {
         [self.sum(a[0]), self.sum(a[1]), self.sum(a[2]), self.sum(a[3])]
     }
+    /// Swaps rows and lanes of the first `LANES` vectors.
+    fn transpose(self, rows: [Self::F; 16]) -> [Self::F; 16];
     /// Asks for the cache line at `p`, which need not be readable.
     #[inline(always)]
     fn prefetch<T>(self, p: *const T) {

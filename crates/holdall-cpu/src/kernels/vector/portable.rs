@@ -77,6 +77,10 @@ impl Vector for Portable {
         ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
     }
     #[inline(always)]
+    fn transpose(self, rows: [Lanes; 16]) -> [Lanes; 16] {
+        std::array::from_fn(|i| if i < 8 { std::array::from_fn(|j| rows[j][i]) } else { rows[i] })
+    }
+    #[inline(always)]
     fn largest(self, a: Lanes) -> f32 {
         a.into_iter().fold(f32::NEG_INFINITY, f32::max)
     }

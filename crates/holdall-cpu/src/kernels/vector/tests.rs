@@ -76,6 +76,35 @@ fn levels_agree_with_scalars() {
     }
 }
 
+struct Transpose;
+
+impl Work for Transpose {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self, v: V) {
+        let values: Vec<f32> = (0..256).map(|i| i as f32).collect();
+        // SAFETY: 16 rows of 16 values; LANES ≤ 16.
+        let rows = std::array::from_fn(|i| unsafe { v.load(values.as_ptr().add(16 * i)) });
+        let mut got = [0.0; 16];
+        for (i, column) in v.transpose(rows).into_iter().enumerate().take(V::LANES) {
+            // SAFETY: as above.
+            unsafe { v.store(got.as_mut_ptr(), column) };
+            for (j, x) in got.iter().enumerate().take(V::LANES) {
+                assert_eq!(*x, values[16 * j + i], "column {i}, row {j}");
+            }
+        }
+    }
+}
+
+#[test]
+fn transposes() {
+    for isa in Isa::available() {
+        // SAFETY: the level is available.
+        unsafe { dispatch(isa, Transpose) };
+    }
+}
+
 #[test]
 fn exp_at_the_edges() {
     let mut x = [0.0; 16];
