@@ -183,10 +183,13 @@ fn prefill_grid(plan: &Plan, grain: usize, threads: usize) -> Grid {
     Grid { columns, grain, rows }
 }
 
-/// Items of a product that is read once: enough to balance, none below some 2 µs of reading.
+/// Items of a product that is read once: one to a thread where an item is small (each begins a stream of its own and
+/// prepares x), up to four where balance matters more; less than 8 KB are not worth a second thread.
 fn decode_items(plan: &Plan, bits: usize, threads: usize) -> usize {
     let bytes = plan.n * plan.k * bits / 8;
-    (bytes / (32 << 10)).clamp(1, 4 * threads).min(plan.n.div_ceil(8)).max(1)
+    let threads = threads.clamp(1, (bytes / (8 << 10)).max(1));
+    let each = (bytes / threads / (256 << 10)).clamp(1, 4);
+    (threads * each).min(plan.n.div_ceil(4)).max(1)
 }
 
 impl Kernel for QuantizedMatmul {
