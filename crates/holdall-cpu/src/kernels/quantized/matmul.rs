@@ -114,7 +114,7 @@ impl QuantizedMatmul {
         let isa = super::level(isa);
         let products = batch.iter().map(|axis| axis.len).product();
         let plan = Plan { m, n, k, x_row, group: group_size, x, scales, out };
-        let prefill = !transpose || m >= PREFILL_ROWS;
+        let prefill = !transpose || m >= prefill_rows(isa);
         // Rows that lie a multiple of 4 KB apart fall into the same few lines of the cache.
         let copied = prefill && (x != Float::F32 || x_row.is_multiple_of(1024));
         let grid = if prefill {
@@ -161,8 +161,10 @@ struct Grid {
     rows: usize,
 }
 
-/// From how many rows of x on dequantized panels are faster.
-const PREFILL_ROWS: usize = 9;
+/// From how many rows of x on dequantized panels are faster than several passes over the codes.
+fn prefill_rows(isa: Isa) -> usize {
+    if isa == Isa::Avx512 { 17 } else { 9 }
+}
 
 /// Rows of x per item, at most: what is read for each panel should stay in the second cache.
 const MOST_ROWS: usize = 512;
