@@ -167,14 +167,14 @@ unsafe fn codes<S: Simd, const BITS: usize>(w: *const f32, scale: f32, bias: f32
 
 #[inline(always)]
 fn pack<const BITS: usize>(codes: &[u32; 32]) -> [u32; BITS] {
-    let mut words = [0u32; BITS];
-    for (i, code) in codes.iter().enumerate() {
-        let code = code & ((1 << BITS) - 1);
-        let bit = i * BITS;
-        words[bit / 32] |= code << (bit % 32);
-        if bit % 32 + BITS > 32 {
-            words[bit / 32 + 1] |= code >> (32 - bit % 32);
+    // Word by word, so that each is put together in a register.
+    std::array::from_fn(|word| {
+        let start = 32 * word;
+        let mut bits = 0;
+        for (i, code) in codes.iter().enumerate().take((start + 32).div_ceil(BITS)).skip(start / BITS) {
+            let code = code & ((1 << BITS) - 1);
+            bits |= if i * BITS >= start { code << (i * BITS - start) } else { code >> (start - i * BITS) };
         }
-    }
-    words
+        bits
+    })
 }
