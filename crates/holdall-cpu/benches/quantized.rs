@@ -1,13 +1,11 @@
 //! Speed of quantized products: weights read per second for few rows, arithmetic for many.
 //!
-//! `cargo bench -p holdall-cpu --bench quantized -- [decode|prefill|quantize] [avx512|avx2|portable]`
-
-use std::time::Instant;
+//! `cargo bench -p holdall-cpu --bench quantized -- [decode|widths|batch|prefill|quantize] [avx512|avx2|portable] [warm]`
 
 use holdall_cpu::isa::Isa;
 use holdall_cpu::kernel::{Kernel, Slice};
 use holdall_cpu::kernels::quantized::testing::run_team;
-use holdall_cpu::kernels::quantized::{Float, MatmulShape, QuantizedMatmul};
+use holdall_cpu::kernels::quantized::{Dequantize, Float, MatmulShape, Quantize, QuantizedMatmul};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -52,11 +50,45 @@ fn main() {
             prefill(isa, 512, k, n, 4, 32, Float::F16);
         }
         prefill(isa, 512, 576, 4992, 8, 32, Float::F16);
+        prefill(isa, 512, 1536, 192, 4, 32, Float::F16);
+        prefill(isa, 512, 4096, 192, 4, 64, Float::F16);
         prefill(isa, 512, 4096, 1024, 4, 64, Float::F16);
         for m in [17, 32, 64, 128, 1024] {
             prefill(isa, m, 576, 1536, 4, 32, Float::F16);
         }
     }
+    if wanted("quantize") {
+        println!("quantize and dequantize, groups of 64, {isa:?}, best of 9");
+        for bits in [2, 3, 4, 5, 6, 8] {
+            rows(isa, bits);
+        }
+    }
+}
+
+/// Times of a whole matrix.
+fn rows(isa: Isa, bits: usize) {
+    let (n, k, group) = (4096, 4096, 64);
+    let mut w: Vec<f32> = (0..n * k).map(|i| (i * 7919 % 1009) as f32 * 0.001 - 0.5).collect();
+    let mut codes = vec![0u32; n * k * bits / 32];
+    let (mut scales, mut biases) = (vec![0f32; n * k / group], vec![0f32; n * k / group]);
+    fn slice<T>(v: &mut [T]) -> Slice {
+        Slice::new(v.as_mut_ptr().cast(), size_of_val(v))
+    }
+    let (w, codes, scales, biases) =
+        (slice(&mut w), slice(&mut codes), slice(&mut scales), slice(&mut biases));
+    print!("  [{n}, {k}] bits {bits}:");
+    for threads in [1, 2] {
+        let quantize = Quantize::with_isa(n, k, bits, group, Float::F32, threads, isa).expect("valid");
+        let dequantize =
+            Dequantize::with_isa(n, k, bits, group, Float::F32, Float::F32, threads, isa).expect("valid");
+        let work: [(&dyn Kernel, Vec<Slice>); 2] =
+            [(&quantize, vec![w, codes, scales, biases]), (&dequantize, vec![codes, scales, biases, w])];
+        // SAFETY: the operands have the kernels' sizes, and the vectors outlive the call.
+        let times: Vec<Vec<f64>> = (0..9).map(|_| unsafe { run_team(threads, &work) }).collect();
+        let best = |i: usize| times.iter().map(|t| t[i]).fold(f64::INFINITY, f64::min) * 1e3;
+        print!("  {threads} threads: quantize {:6.2} ms, dequantize {:6.2} ms", best(0), best(1));
+    }
+    println!();
 }
 
 /// Operands with plausible random content.
@@ -162,7 +194,7 @@ fn prefill(isa: Isa, m: usize, k: usize, n: usize, bits: usize, group: usize, sc
     let mut operands = operands(&shape, (40_000_000 / flops).max(1));
     print!("  m {m:4} k {k:5} n {n:5} bits {bits} group {group:3}:");
     for threads in [1, 2] {
-        let (median, best) = time(isa, &shape, threads, &mut operands, 21);
+        let (median, best) = time(isa, &shape, threads, &mut operands, 61);
         let rate = |t: f64| flops as f64 / t / 1e9;
         print!(
             "  {threads} threads {:9.1} us {:6.1} GFLOP/s (best {:6.1})",

@@ -65,7 +65,7 @@ const fn direct(m: usize) -> bool {
 /// Rows of w in one step: as many as the registers hold.
 const fn step_rows(lanes: usize, m: usize) -> usize {
     match (lanes == 16, m) {
-        (true, 8) => 2,
+        (true, 4 | 8) => 2,
         (true, _) => 4,
         (false, 1) => 2,
         (false, _) => 1,

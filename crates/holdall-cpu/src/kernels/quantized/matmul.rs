@@ -114,7 +114,7 @@ impl QuantizedMatmul {
         let isa = super::level(isa);
         let products = batch.iter().map(|axis| axis.len).product();
         let plan = Plan { m, n, k, x_row, group: group_size, x, scales, out };
-        let prefill = !transpose || m >= PREFILL_ROWS;
+        let prefill = !transpose || m >= prefill_rows(isa);
         // Rows that lie a multiple of 4 KB apart fall into the same few lines of the cache.
         let copied = prefill && (x != Float::F32 || x_row.is_multiple_of(1024));
         let grid = if prefill {
@@ -161,8 +161,10 @@ struct Grid {
     rows: usize,
 }
 
-/// From how many rows of x on dequantized panels are faster.
-const PREFILL_ROWS: usize = 9;
+/// From how many rows of x on dequantized panels are faster than several passes over the codes.
+fn prefill_rows(isa: Isa) -> usize {
+    if isa == Isa::Avx512 { 17 } else { 9 }
+}
 
 /// Rows of x per item, at most: what is read for each panel should stay in the second cache.
 const MOST_ROWS: usize = 512;
@@ -183,10 +185,13 @@ fn prefill_grid(plan: &Plan, grain: usize, threads: usize) -> Grid {
     Grid { columns, grain, rows }
 }
 
-/// Items of a product that is read once: enough to balance, none below some 2 µs of reading.
+/// Items of a product that is read once: one to a thread where an item is small (each begins a stream of its own and
+/// prepares x), up to four where balance matters more; less than 8 KB are not worth a second thread.
 fn decode_items(plan: &Plan, bits: usize, threads: usize) -> usize {
     let bytes = plan.n * plan.k * bits / 8;
-    (bytes / (32 << 10)).clamp(1, 4 * threads).min(plan.n.div_ceil(8)).max(1)
+    let threads = threads.clamp(1, (bytes / (8 << 10)).max(1));
+    let each = (bytes / threads / (256 << 10)).clamp(1, 4);
+    (threads * each).min(plan.n.div_ceil(4)).max(1)
 }
 
 impl Kernel for QuantizedMatmul {

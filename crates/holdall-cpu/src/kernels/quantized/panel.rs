@@ -99,8 +99,11 @@ impl<const BITS: usize> Task for Fill<'_, BITS> {
                     let from = w.add((rows.first + first) * row_words + (rows.k + b) * BITS / 32);
                     if some == S::LANES {
                         for r in 0..S::LANES {
-                            let row = S::spread::<BITS>(S::words(from.add(r * row_words), words));
-                            lanes[r] = S::as_floats(row);
+                            let row = from.add(r * row_words);
+                            // The rest of the row, and the row's place in the next panel: tiles come in between.
+                            S::prefetch(row.cast::<u8>().wrapping_add(block * BITS / 8));
+                            S::prefetch(row.wrapping_add(width * row_words).cast());
+                            lanes[r] = S::as_floats(S::spread::<BITS>(S::words(row, words)));
                         }
                     } else {
                         for r in 0..some {

@@ -101,15 +101,32 @@ impl<const BITS: usize> Task for Groups<BITS> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let mut w = [0.0; 128];
-        let w = &mut w[..self.group];
+        let w = w.as_mut_ptr();
         for g in self.first..self.first + self.count {
-            // SAFETY: the caller has the groups in all operands.
+            // SAFETY: the caller has the groups in all operands; a group has at most 128 weights.
             unsafe {
-                widen::<S>(self.kind, self.w, g * self.group, self.group, w.as_mut_ptr());
-                let (scale, bias) = scale_and_bias(w, BITS);
-                for (i, w) in w.as_chunks().0.iter().enumerate() {
+                widen::<S>(self.kind, self.w, g * self.group, self.group, w);
+                let mut least = S::load(w);
+                let mut most = least;
+                for i in (0..self.group).step_by(S::LANES) {
+                    least = S::min(S::load(w.add(i)), least);
+                    most = S::max(S::load(w.add(i)), most);
+                }
+                // Even and odd lanes against each other, until all lanes are the same.
+                for _ in 0..S::LANES.ilog2() {
+                    let (even, odd) = S::unzip(least, least);
+                    least = S::min(even, odd);
+                    let (even, odd) = S::unzip(most, most);
+                    most = S::max(even, odd);
+                }
+                let (mut low, mut high) = ([0.0; 1], [0.0; 1]);
+                S::store_first(low.as_mut_ptr(), least, 1);
+                S::store_first(high.as_mut_ptr(), most, 1);
+                let (scale, bias) = scale_and_bias(low[0], high[0], BITS);
+                for i in 0..self.group / 32 {
                     let words = self.codes.add((g * self.group / 32 + i) * BITS);
-                    words.cast::<[u32; BITS]>().write(pack::<BITS>(w, scale, bias));
+                    let codes = codes::<S, BITS>(w.add(32 * i), scale, bias);
+                    words.cast::<[u32; BITS]>().write_unaligned(pack::<BITS>(&codes));
                 }
                 narrow::<S>(self.kind, &raw const scale, self.scales, g, 1);
                 narrow::<S>(self.kind, &raw const bias, self.biases, g, 1);
@@ -119,18 +136,7 @@ impl<const BITS: usize> Task for Groups<BITS> {
 }
 
 #[inline(always)]
-fn scale_and_bias(w: &[f32], bits: usize) -> (f32, f32) {
-    // Sixteen at a time: the order does not matter.
-    let mut least = [f32::INFINITY; 16];
-    let mut most = [f32::NEG_INFINITY; 16];
-    for w in w.as_chunks::<16>().0 {
-        for i in 0..16 {
-            least[i] = if w[i] < least[i] { w[i] } else { least[i] };
-            most[i] = if w[i] > most[i] { w[i] } else { most[i] };
-        }
-    }
-    let least = least.iter().fold(f32::INFINITY, |a, b| if *b < a { *b } else { a });
-    let most = most.iter().fold(f32::NEG_INFINITY, |a, b| if *b > a { *b } else { a });
+fn scale_and_bias(least: f32, most: f32, bits: usize) -> (f32, f32) {
     let n = ((1u32 << bits) - 1) as f32;
     let low = least.abs() > most.abs();
     let scale = ((most - least) / n).max(1e-7);
@@ -139,26 +145,36 @@ fn scale_and_bias(w: &[f32], bits: usize) -> (f32, f32) {
     if steps == 0.0 { (scale, 0.0) } else { (end / steps, end) }
 }
 
-/// The codes of 32 weights.
+/// The codes of 32 weights; zero for what is not a number.
+///
+/// # Safety
+/// As [`Simd`].
 #[inline(always)]
-fn pack<const BITS: usize>(w: &[f32; 32], scale: f32, bias: f32) -> [u32; BITS] {
-    let most = ((1u32 << BITS) - 1) as f32;
+unsafe fn codes<S: Simd, const BITS: usize>(w: *const f32, scale: f32, bias: f32) -> [u32; 32] {
     let mut codes = [0u32; 32];
-    for (code, w) in codes.iter_mut().zip(w) {
-        let v = (w - bias) / scale;
-        // Comparisons in this order turn a NaN into zero.
-        let v = if v > 0.0 { v } else { 0.0 };
-        let v = if v < most { v } else { most };
-        // Adding 2^23 leaves the integer, rounded to even, in the lowest bits.
-        *code = (v + 8_388_608.0).to_bits() & ((1 << BITS) - 1);
-    }
-    let mut words = [0u32; BITS];
-    for (i, code) in codes.iter().enumerate() {
-        let bit = i * BITS;
-        words[bit / 32] |= code << (bit % 32);
-        if bit % 32 + BITS > 32 {
-            words[bit / 32 + 1] |= code >> (32 - bit % 32);
+    // SAFETY: passed on to the caller; the array has 32 elements.
+    unsafe {
+        let most = S::splat(((1u32 << BITS) - 1) as f32);
+        for i in (0..32).step_by(S::LANES) {
+            let v = S::div(S::add(S::load(w.add(i)), S::splat(-bias)), S::splat(scale));
+            let v = S::min(S::max(v, S::splat(0.0)), most);
+            // Adding 2^23 leaves the integer, rounded to even, in the lowest bits.
+            S::store(codes.as_mut_ptr().add(i).cast(), S::add(v, S::splat(8_388_608.0)));
         }
     }
-    words
+    codes
+}
+
+#[inline(always)]
+fn pack<const BITS: usize>(codes: &[u32; 32]) -> [u32; BITS] {
+    // Word by word, so that each is put together in a register.
+    std::array::from_fn(|word| {
+        let start = 32 * word;
+        let mut bits = 0;
+        for (i, code) in codes.iter().enumerate().take((start + 32).div_ceil(BITS)).skip(start / BITS) {
+            let code = code & ((1 << BITS) - 1);
+            bits |= if i * BITS >= start { code << (i * BITS - start) } else { code >> (start - i * BITS) };
+        }
+        bits
+    })
 }

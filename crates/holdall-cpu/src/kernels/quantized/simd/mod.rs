@@ -62,6 +62,12 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn mul(a: Self::F, b: Self::F) -> Self::F;
     /// `a + b`.
     unsafe fn add(a: Self::F, b: Self::F) -> Self::F;
+    /// `a / b`.
+    unsafe fn div(a: Self::F, b: Self::F) -> Self::F;
+    /// The lesser; `b` where one is not a number.
+    unsafe fn min(a: Self::F, b: Self::F) -> Self::F;
+    /// The greater; `b` where one is not a number.
+    unsafe fn max(a: Self::F, b: Self::F) -> Self::F;
     /// The sum of all lanes.
     unsafe fn sum(v: Self::F) -> f32;
     /// The sums of all lanes of four vectors.

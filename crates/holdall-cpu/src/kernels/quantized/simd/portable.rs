@@ -84,6 +84,18 @@ impl Simd for Portable {
         map(|i| a[i] + b[i])
     }
     #[inline(always)]
+    unsafe fn div(a: F, b: F) -> F {
+        map(|i| a[i] / b[i])
+    }
+    #[inline(always)]
+    unsafe fn min(a: F, b: F) -> F {
+        map(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    unsafe fn max(a: F, b: F) -> F {
+        map(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
     unsafe fn sum(v: F) -> f32 {
         let v: [f32; 4] = std::array::from_fn(|i| v[i] + v[i + 4]);
         (v[0] + v[2]) + (v[1] + v[3])
