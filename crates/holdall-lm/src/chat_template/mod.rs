@@ -132,7 +132,7 @@ impl ChatTemplate {
         context.extend(options.extra.iter().map(|(name, value)| (name.clone(), Value::from(Serde(value)))));
 
         let template = env.get_template(NAME).map_err(|e| described(&e))?;
-        template.render(context.into_iter().collect::<Value>()).map_err(|e| described(&e))
+        template.render(Value::from_pairs(context)).map_err(|e| described(&e))
     }
 }
 
@@ -167,15 +167,14 @@ fn without_generation_tags(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(start) = rest.find("{%") {
-        let (before, tag) = rest.split_at(start);
+        let (before, tag) = rest.split_at(start + 2);
         out.push_str(before);
         let Some(length) = tag.find("%}") else {
             rest = tag;
             break;
         };
-        let (inside, after) = (&tag[2..length], &tag[length..]);
+        let (inside, after) = tag.split_at(length);
         let word = inside.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
-        out.push_str("{%");
         match word {
             "generation" | "endgeneration" => {
                 let replacement = if word == "generation" { "if true" } else { "endif" };
