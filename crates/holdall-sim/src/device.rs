@@ -1,6 +1,7 @@
 //! The simulated machine as a device of Holdall.
 
 use std::fmt;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use holdall_core::command::{CommandBuffer, Launch};
@@ -8,7 +9,7 @@ use holdall_core::device::{self, Device, DeviceId, DeviceInfo, DeviceStream, Ker
 use holdall_core::{Error, ErrorKind, Result};
 use holdall_cpu::CpuLaunch;
 use holdall_cpu::kernels::pointwise::PointwiseKernel;
-use holdall_memory::{BlockId, Lease, Policy, Pool, Storage, Timelines, User};
+use holdall_memory::{BlockId, Lease, Policy, Pool, ResourceCache, Storage, Timelines, User};
 
 use crate::block::POISON;
 use crate::driver::SimDriver;
@@ -44,6 +45,7 @@ impl Default for SimOptions {
 pub struct SimDevice {
     info: DeviceInfo,
     world: Arc<World>,
+    driver: Arc<SimDriver>,
     pool: Arc<Pool>,
     kernels: Kernels,
 }
@@ -54,13 +56,13 @@ impl SimDevice {
         let SimOptions { seed, policy, memory_bytes, lose } = options;
         let world = World::new(timelines.clone(), policy.name(), seed, lose);
         let driver = Arc::new(SimDriver { world: world.clone(), memory_bytes });
-        let pool = Pool::simulated(driver, timelines.clone(), policy);
+        let pool = Pool::simulated(driver.clone(), timelines.clone(), policy);
         let info = DeviceInfo {
             name: format!("sim:{seed}"),
             description: format!("simulated, policy {:?}", policy.name()),
             memory_bytes,
         };
-        Arc::new(Self { info, world, pool, kernels: holdall_cpu::kernels(THREADS) })
+        Arc::new(Self { info, world, driver, pool, kernels: holdall_cpu::kernels(THREADS) })
     }
 
     /// A new device, added to those of this process.
@@ -88,6 +90,11 @@ impl SimDevice {
         let mut state = self.world.lock();
         state.kernels += 1;
         SimKernel { launch: Arc::new(Loaded { id: state.kernels, launch }), world: self.world.clone() }
+    }
+
+    /// A cache of at most `capacity` kernels that follows the policy of the device.
+    pub fn kernel_cache<K: Hash + Eq + Clone>(&self, capacity: usize) -> ResourceCache<K, SimKernel> {
+        ResourceCache::simulated(&*self.driver, self.world.timelines.clone(), capacity, self.pool.policy())
     }
 
     /// Foreign code starts to use what was leased. While the loan is open, commands that write the block are reported.

@@ -101,6 +101,13 @@ impl State {
                 (None, None) => None,
             };
             if touch.life > block.life {
+                let mut before = block.last_write.iter().chain(&block.reads).peekable();
+                if before.peek().is_some() {
+                    match before.all(|a| a.stream == stream) {
+                        true => self.report.reused_in_stream += 1,
+                        false => self.report.reused_across_streams += 1,
+                    }
+                }
                 block.life = touch.life;
                 block.written = false;
             }

@@ -19,6 +19,10 @@ pub struct Report {
     pub commands: u64,
     /// Command buffers that were submitted.
     pub command_buffers: u64,
+    /// Blocks that got a new owner of the stream that used them last, and of another.
+    pub reused_in_stream: u64,
+    /// See [`Self::reused_in_stream`].
+    pub reused_across_streams: u64,
     /// The first violations.
     pub violations: Vec<Violation>,
     /// How many there were of each kind.
@@ -41,6 +45,8 @@ impl Report {
     pub(crate) fn merge(&mut self, other: Self) {
         self.commands += other.commands;
         self.command_buffers += other.command_buffers;
+        self.reused_in_stream += other.reused_in_stream;
+        self.reused_across_streams += other.reused_across_streams;
         let room = MAX_KEPT.saturating_sub(self.violations.len());
         self.violations.extend(other.violations.into_iter().take(room));
         for (kind, count) in other.counts {

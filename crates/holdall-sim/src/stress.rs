@@ -64,6 +64,7 @@ impl Workload {
         // The program must not depend on the device: what is only for a simulated one has numbers of its own.
         let mut random = Random::new(self.seed);
         let mut habits = Random::new(!self.seed);
+        // Each op stands for a custom kernel here; what an op drops inside of itself is not covered by that.
         let each = sim.is_some_and(|sim| sim.pool().policy().evaluate_each_custom_kernel());
         let n = self.side.max(4);
         let mut kept = Vec::new();

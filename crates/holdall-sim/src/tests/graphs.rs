@@ -22,14 +22,18 @@ fn random_graphs_are_clean_and_equal_the_cpu() {
 
 #[test]
 fn streams_that_reuse_each_others_memory_equal_one_stream() {
+    let mut reused = 0;
     for seed in 1000..1200 {
         let workload = Workload { seed, ops: 30, streams: 4, side: 34 };
         let one = Workload { streams: 1, ..workload };
         let (values, report) = workload.on_sim(Policy::HOLDALL).unwrap();
         assert!(report.is_clean(), "seed {seed}: {report}");
-        let _ = one;
-        assert!(same(&values, &workload.on_cpu().unwrap()), "seed {seed}: wrong values\n{report}");
+        let (expected, alone) = one.on_sim(Policy::HOLDALL).unwrap();
+        assert!(alone.is_clean(), "seed {seed}: {alone}");
+        assert!(same(&values, &expected), "seed {seed}: wrong values\n{report}");
+        reused += report.reused_across_streams;
     }
+    assert!(reused > 200, "memory went from stream to stream {reused} times only");
 }
 
 #[test]
@@ -48,7 +52,6 @@ fn policies_differ_as_they_should() {
     let policies =
         [Policy::HOLDALL, Policy::UNRETAINED, Policy::RETAINED_UNTIL_COMPLETE, Policy::EVALUATE_EACH];
     let table = compare(Workload { ops: 100, ..Workload::default() }, 6, &policies).unwrap();
-    eprintln!("{table}");
     let [holdall, unretained, retained, each] = &table.rows[..] else { panic!("four rows") };
     assert!(holdall.report.is_clean() && retained.report.is_clean(), "{table}");
     assert_eq!(holdall.wrong_percent + retained.wrong_percent, 0.0, "{table}");
