@@ -52,6 +52,23 @@ impl DeviceId {
     }
 }
 
+/// Adds a device to those that the linked backends found: a simulated one, say. Its pool is over [`timelines`]. It
+/// stays for as long as the program runs.
+///
+/// # Errors
+/// When the runtime does not start.
+pub fn add(device: Arc<dyn Device>) -> Result<DeviceId> {
+    Ok(Runtime::get()?.add_device(device))
+}
+
+/// The timelines of all streams, which the pool of every device has to share.
+///
+/// # Errors
+/// When the runtime does not start.
+pub fn timelines() -> Result<Arc<Timelines>> {
+    Ok(Runtime::get()?.timelines().clone())
+}
+
 /// How a program gets its backends: each submits one of these with `inventory::submit!`, so that linking the crate
 /// is all it takes.
 #[derive(Debug)]

@@ -9,4 +9,5 @@ mod stream;
 mod team;
 
 pub use device::{Cpu, CpuBackend};
+pub use launch::kernels;
 pub use stream::CpuLaunch;

@@ -71,9 +71,11 @@
 //! streams at random, and finds the missing rule from the uses alone. A policy with a rule off exists for simulated
 //! devices only; that [`Pool::simulated`] and [`ResourceCache::simulated`] refuse a real one is tested, too.
 //!
+//! Whole graphs run under each of these policies on the simulated device of `holdall-sim`, which has to name what is wrong.
+//!
 //! | rule | shown by | rule off, and found by |
 //! |---|---|---|
-//! | 1 | `timelines::waits_carry_over_from_stream_to_stream`; `rule_4_reuse_across_streams` | `rule_1_mutation_done_without_release` |
+//! | 1 | `timelines::waits_carry_over_from_stream_to_stream`; `rule_4_reuse_across_streams` | `rule_1_mutation_done_without_release`; waits not recorded: `holdall-sim` |
 //! | 2 | `rule_2_drop_while_recorded`, `rule_2_two_recorders_and_a_drop_from_any_thread`; `compile_fail` at [`Storage`], [`Bound`] | `rule_2_mutation_without_stamps`; oracle |
 //! | 3 | `rule_3_drop_while_running`; `compile_fail` at [`Storage`], [`Queue::bind`] | `rule_3_mutation_without_pooled_free`; oracle |
 //! | 4, streams | `rule_4_reuse_in_stream`, `rule_4_reuse_across_streams`, `rule_4_reuse_after_a_wait`; oracle | `rule_4_mutation_without_reuse_check`, `rule_4_mutation_wait_not_performed`; oracle |

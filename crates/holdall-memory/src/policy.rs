@@ -7,6 +7,7 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Policy {
     pub(crate) name: &'static str,
+    pub(crate) waits: bool,
     pub(crate) stamps: bool,
     pub(crate) free_through_pool: bool,
     pub(crate) reuse_checked: bool,
@@ -24,6 +25,7 @@ impl Policy {
     /// All nine rules.
     pub const HOLDALL: Self = Self {
         name: "holdall",
+        waits: true,
         stamps: true,
         free_through_pool: true,
         reuse_checked: true,
@@ -55,6 +57,8 @@ impl Policy {
     /// [`Self::UNRETAINED`], with the scheduler waiting after each custom kernel: the usual workaround.
     pub const EVALUATE_EACH: Self = Self { name: "evaluate each", evaluate_each: true, ..Self::UNRETAINED };
 
+    /// Rule 1 off: the scheduler records no waits between streams.
+    pub const WITHOUT_WAITS: Self = Self { name: "without rule 1 (waits)", waits: false, ..Self::HOLDALL };
     /// Rule 2 off: a bind leaves no stamp.
     pub const WITHOUT_STAMPS: Self = Self { name: "without rule 2 (stamps)", stamps: false, ..Self::HOLDALL };
     /// Rule 3 off: dropping a storage calls the driver.
@@ -83,7 +87,8 @@ impl Policy {
         Self { name: "without rule 9 (leases)", leases_honoured: false, ..Self::HOLDALL };
 
     /// The policies that lack one rule. Each must be caught by a checker.
-    pub const MUTATIONS: [Self; 9] = [
+    pub const MUTATIONS: [Self; 10] = [
+        Self::WITHOUT_WAITS,
         Self::WITHOUT_STAMPS,
         Self::WITHOUT_POOLED_FREE,
         Self::WITHOUT_REUSE_CHECK,
@@ -98,6 +103,16 @@ impl Policy {
     /// The name, for messages and options.
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// True when the scheduler has to record a wait where a stream needs what another one writes.
+    pub const fn records_waits(&self) -> bool {
+        self.waits
+    }
+
+    /// True when the host waits for the device before it reads or writes a block.
+    pub const fn checks_host(&self) -> bool {
+        self.host_checked
     }
 
     /// True when the scheduler has to evaluate and wait after each custom kernel.

@@ -1,9 +1,10 @@
 //! One stream's timeline: how far it has come, as the device reports it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 
 use crate::error::Error;
-use crate::sync::{self, AtomicU64, Condvar, Mutex, Ordering};
+use crate::sync::{self, Arc, AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 use crate::tick::{QueueId, Tick, TickState};
 
 /// One stream's timeline.
@@ -33,10 +34,22 @@ struct Slow {
     after: BTreeMap<u64, After>,
     /// What this stream had waited for, from each tick on. Ascending ticks.
     seen: VecDeque<(Tick, Seen)>,
+    /// Called before a thread blocks.
+    progress: Progress,
 }
 
 /// By queue index, the newest tick that a stream has waited for. Missing ones are zero.
 pub(crate) type Seen = Box<[u64]>;
+
+/// What makes a simulated device go on.
+#[derive(Clone, Default)]
+struct Progress(Option<Arc<dyn Fn(QueueId, Tick) + Send + Sync>>);
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "set" } else { "none" })
+    }
+}
 
 #[derive(Debug)]
 struct Failure {
@@ -120,7 +133,7 @@ impl Timeline {
     /// Blocks until the tick is done or failed.
     pub(crate) fn wait(&self, queue: QueueId, tick: u64) -> Result<(), Error> {
         if self.done() < tick {
-            let mut slow = self.slow.lock();
+            let mut slow = self.make_progress(self.slow.lock(), queue, tick);
             while slow.done < tick && slow.failure(tick).is_none() {
                 slow = sync::wait(&self.ended, slow);
             }
@@ -137,7 +150,7 @@ impl Timeline {
         if self.done() >= tick {
             return Ok(());
         }
-        let mut slow = self.slow.lock();
+        let mut slow = self.make_progress(self.slow.lock(), queue, tick);
         loop {
             let done = slow.done;
             if done >= tick {
@@ -154,6 +167,23 @@ impl Timeline {
             }
             slow = sync::wait(&self.ended, slow);
         }
+    }
+
+    pub(crate) fn set_progress(&self, run: Arc<dyn Fn(QueueId, Tick) + Send + Sync>) {
+        self.slow.lock().progress = Progress(Some(run));
+    }
+
+    /// Lets a device go on that does so only while somebody waits.
+    fn make_progress<'a>(
+        &'a self,
+        slow: MutexGuard<'a, Slow>,
+        queue: QueueId,
+        tick: u64,
+    ) -> MutexGuard<'a, Slow> {
+        let Progress(Some(run)) = slow.progress.clone() else { return slow };
+        drop(slow);
+        run(queue, Tick(tick));
+        self.slow.lock()
     }
 
     /// Ends a tick.

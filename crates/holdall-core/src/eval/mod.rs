@@ -32,7 +32,9 @@ pub fn eval(arrays: &[&Array]) -> Result<()> {
     let runtime = Runtime::get()?;
     for x in arrays {
         let value = x.value().ok_or_else(|| Error::new(ErrorKind::Device, "eval", "left no value"))?;
-        if let Some((queue, tick)) = value.written {
+        if let Some((queue, tick)) = value.written
+            && value.device.get()?.pool().policy().checks_host()
+        {
             runtime.wait(queue, tick).map_err(|e| e.at(x.node.origin))?;
         }
     }

@@ -21,8 +21,8 @@ use crate::kernel::Kernel;
 use crate::kernels::float::Float;
 use crate::stream::CpuLaunch;
 
-/// All kernels of the CPU, for a team of `threads`.
-pub(crate) fn kernels(threads: usize) -> Kernels {
+/// All kernels of the CPU, for a team of `threads`: their launches are [`CpuLaunch`].
+pub fn kernels(threads: usize) -> Kernels {
     let mut kernels = Kernels::default();
     attention::register(&mut kernels);
     dense::register(&mut kernels);
