@@ -65,7 +65,11 @@ impl Session for Loaded {
         encoded.map_err(of_model)
     }
 
-    fn generate(&mut self, request: &Request<'_>, on_text: &mut dyn FnMut(&str) -> Result<()>) -> Result<Generated> {
+    fn generate(
+        &mut self,
+        request: &Request<'_>,
+        on_text: &mut dyn FnMut(&str) -> Result<()>,
+    ) -> Result<Generated> {
         let stream = self.stream;
         stream.scope(|| self.run(request, on_text))
     }
@@ -77,7 +81,11 @@ impl Session for Loaded {
 }
 
 impl Loaded {
-    fn run(&mut self, request: &Request<'_>, on_text: &mut dyn FnMut(&str) -> Result<()>) -> Result<Generated> {
+    fn run(
+        &mut self,
+        request: &Request<'_>,
+        on_text: &mut dyn FnMut(&str) -> Result<()>,
+    ) -> Result<Generated> {
         random::seed(request.sampling.seed).map_err(|e| of_model(e.into()))?;
         // What the prompt begins with may be in the cache; the last token is always read, for its logits.
         let known = self.cached.iter().zip(request.prompt).take_while(|(a, b)| a == b).count();
@@ -145,7 +153,8 @@ impl Loaded {
         let prefill_s = start.elapsed().as_secs_f64();
         let start = Instant::now();
         for _ in 1..run.gen_tokens {
-            let next = network.forward(&token.reshape(&[rows as i32, 1])?, &mut cache)?.argmax(Some(-1), false)?;
+            let next =
+                network.forward(&token.reshape(&[rows as i32, 1])?, &mut cache)?.argmax(Some(-1), false)?;
             async_eval(&[&next])?;
             // As in generation: the token before is read while this one is computed.
             token.to_vec::<u32>()?;

@@ -6,7 +6,6 @@
 //! third is touched only under the scheduler's lock.
 
 use std::cell::{Cell, RefCell};
-use std::mem::ManuallyDrop;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 
@@ -21,6 +20,7 @@ use crate::op::{Op, Spec};
 use crate::scalar::Scalar;
 use crate::shape::Layout;
 use crate::stream::StreamId;
+use crate::trace::Label;
 
 pub(crate) type Inputs = SmallVec<[Array; 2]>;
 
@@ -34,8 +34,8 @@ pub(crate) struct Node {
     pub stream: StreamId,
     /// The value of a constant, which needs no memory until an op with a kernel of its own takes it.
     pub constant: Option<Scalar>,
-    /// The transformation that traces this node, whose graph is kept while that runs; 0 for none.
-    pub trace: u32,
+    /// The transformations that trace this node, whose graph is kept while one of them runs; 0 for none.
+    pub trace: Label,
 }
 
 /// How a node came to be. Gone once it has been evaluated.
@@ -68,9 +68,8 @@ impl Node {
 }
 
 thread_local! {
-    /// Arrays whose last owner went away while another node was being dropped. Never dropped itself, since other
-    /// thread-local values that hold arrays may be dropped after it; empty whenever no node is being dropped.
-    static ORPHANS: RefCell<ManuallyDrop<Vec<Inputs>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
+    /// Arrays whose last owner went away while another node was being dropped.
+    static ORPHANS: RefCell<Vec<Inputs>> = const { RefCell::new(Vec::new()) };
     static DRAINING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -79,19 +78,18 @@ pub(crate) fn bury(inputs: Inputs) {
     if inputs.is_empty() {
         return;
     }
-    if DRAINING.get() {
-        // Nested in another node's drop, which will drain.
-        ORPHANS.with(|o| o.borrow_mut().push(inputs));
+    if DRAINING.try_with(Cell::get) != Ok(false) {
+        // Nested in another node's drop (which will drain), or the thread is ending.
+        let mut inputs = Some(inputs);
+        let _ = ORPHANS.try_with(|o| o.borrow_mut().extend(inputs.take()));
         return;
     }
     DRAINING.set(true);
     drop(inputs);
-    // An array that another thread-local owns may be dropped after the list is gone.
-    while let Ok(Some(next)) = ORPHANS.try_with(|o| o.borrow_mut().pop()) {
+    // There are none when the thread is ending: then the drop above was recursive.
+    while let Some(next) = ORPHANS.try_with(|o| o.borrow_mut().pop()).ok().flatten() {
         drop(next);
     }
-    // What a thread leaves behind when it ends stays small.
-    ORPHANS.with(|o| o.borrow_mut().shrink_to(64));
     DRAINING.set(false);
 }
 
@@ -100,5 +98,31 @@ impl Drop for Node {
         if let Some(graph) = self.graph.get_mut().take() {
             bury(graph.inputs);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use crate::{Array, Scalar};
+
+    /// Thread locals that hold arrays may outlive this module's own.
+    #[test]
+    fn graphs_may_be_dropped_when_a_thread_ends() {
+        thread_local! {
+            static HELD: RefCell<Option<Array>> = const { RefCell::new(None) };
+        }
+        let chain = || {
+            let x = Array::constant(Scalar::new(1f32));
+            &(&x + &x) + &x
+        };
+        std::thread::spawn(move || {
+            HELD.with(|held| *held.borrow_mut() = None); // made first, dropped last
+            drop(chain());
+            HELD.with(|held| *held.borrow_mut() = Some(chain()));
+        })
+        .join()
+        .unwrap();
     }
 }

@@ -13,13 +13,15 @@ use crate::sample::Sampler;
 use crate::{Error, ErrorKind, Result};
 
 /// Prompt tokens of one forward pass.
-const CHUNK: usize = 512;
+const CHUNK: i64 = 512;
 
 /// What to generate.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
-    /// The prompt's tokens, at least one.
+    /// The prompt's tokens that the cache does not hold, at least one.
     pub prompt: &'a [u32],
+    /// Tokens before them, for samplers that look at what was said.
+    pub history: &'a [u32],
     /// How many tokens at most.
     pub max_tokens: usize,
     /// How to choose them.
@@ -84,22 +86,9 @@ pub fn generate(
     mut on_token: impl FnMut(u32) -> bool,
 ) -> Result<Generation> {
     request.sampler.check()?;
-    let Some((_, _)) = request.prompt.split_first() else {
-        return Err(Error::new(ErrorKind::Argument, "the prompt has no tokens"));
-    };
     let started = Instant::now();
     let mut history = History::new(request);
-    let mut logits = None;
-    for chunk in request.prompt.chunks(CHUNK) {
-        let ids = Array::from_slice(chunk, &[1, chunk.len()])?;
-        let next = model.forward(&ids, cache)?;
-        // Only the caches: logits of the chunks before the last are never computed.
-        async_eval(&cache.iter().flat_map(KvCache::arrays).collect::<Vec<_>>())?;
-        logits = Some(next);
-    }
-    let Some(logits) = logits else {
-        return Err(Error::new(ErrorKind::Argument, "the prompt has no tokens"));
-    };
+    let logits = prefill(model, cache, request.prompt, 1)?;
     let mut done = Generation {
         tokens: Vec::new(),
         finish: Finish::Length,
@@ -147,6 +136,29 @@ pub fn generate(
     Ok(done)
 }
 
+/// Logits `[rows, vocabulary]` of the token after a prompt, which follows what `cache` holds. `ids` are the prompts of all
+/// rows, one after the other, all of one length.
+///
+/// # Errors
+/// When there are no tokens, or a device fails.
+pub fn prefill(model: &Llama, cache: &mut [KvCache], ids: &[u32], rows: usize) -> Result<Array> {
+    if rows == 0 || ids.is_empty() || ids.len() % rows != 0 {
+        return Err(Error::new(
+            ErrorKind::Argument,
+            format!("{} tokens do not make {rows} prompts", ids.len()),
+        ));
+    }
+    let ids = Array::from_slice(ids, &[rows, ids.len() / rows])?;
+    let length = ids.dim(1) as i64;
+    let mut at = 0;
+    while at + CHUNK < length {
+        model.read(&ids.slice_axis(1, at, at + CHUNK)?, cache)?;
+        async_eval(&cache.iter().flat_map(KvCache::arrays).collect::<Vec<_>>())?;
+        at += CHUNK;
+    }
+    model.forward(&ids.slice_axis(1, at, length)?, cache)
+}
+
 /// The tokens so far, for samplers that look at them: known ones as numbers, chosen ones as arrays.
 struct History {
     array: Option<Array>,
@@ -156,7 +168,11 @@ struct History {
 
 impl History {
     fn new(request: &Request<'_>) -> Self {
-        Self { array: None, known: request.prompt.to_vec(), used: request.sampler.needs_history() }
+        Self {
+            array: None,
+            known: [request.history, request.prompt].concat(),
+            used: request.sampler.needs_history(),
+        }
     }
 
     fn array(&mut self) -> Result<Option<Array>> {

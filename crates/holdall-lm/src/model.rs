@@ -7,8 +7,9 @@ use holdall::io::Gguf;
 
 use crate::config::Config;
 use crate::models::Llama;
+use crate::tokenizer::GgufTokenizer;
 use crate::weights::Checkpoint;
-use crate::{Error, ErrorKind, Result, Tokenizer};
+use crate::{ModelFolder, Result, Tokenizer};
 
 /// A model ready to generate.
 #[derive(Debug)]
@@ -49,20 +50,14 @@ impl Model {
 fn open_gguf(path: &Path) -> Result<(Config, Checkpoint, Tokenizer)> {
     let file = Gguf::open(path)?;
     let config = Config::from_gguf(file.metadata())?;
-    let tokenizer = Tokenizer::from_metadata(file.metadata())?;
+    let tokenizer = Tokenizer::from_gguf(GgufTokenizer::from_metadata(file.metadata())?)?;
     Ok((config, Checkpoint::Gguf(file), tokenizer))
 }
 
-fn open_folder(folder: &Path) -> Result<(Config, Checkpoint, Tokenizer)> {
-    let path = folder.join("config.json");
-    let text = std::fs::read_to_string(&path).map_err(|e| {
-        let what = format!(
-            "{}: cannot be read; a model folder has config.json, tokenizer.json and safetensors",
-            path.display()
-        );
-        Error::new(ErrorKind::ModelFiles, what).with_source(e)
-    })?;
-    let config = Config::from_json(&text)?;
-    let checkpoint = Checkpoint::open_folder(folder, config.quantization)?;
-    Ok((config, checkpoint, Tokenizer::from_folder(folder)?))
+fn open_folder(path: &Path) -> Result<(Config, Checkpoint, Tokenizer)> {
+    let folder = ModelFolder::open(path)?;
+    let mut config = Config::from_json(folder.config())?;
+    config.end_tokens = folder.eos_ids()?;
+    let checkpoint = Checkpoint::open_folder(path, config.quantization)?;
+    Ok((config, checkpoint, Tokenizer::from_folder(&folder)?))
 }

@@ -67,16 +67,6 @@ impl Array {
             )
             .at(origin));
         }
-        if mask.ndim() > self.ndim() || mask.shape() != &self.shape()[..mask.ndim()] {
-            return Err(Error::shape(
-                format!(
-                    "a mask of shape {:?} does not cover leading axes of {:?}",
-                    mask.shape(),
-                    self.shape()
-                ),
-            )
-            .at(origin));
-        }
         if self.shape().get(..mask.ndim()) != Some(mask.shape()) {
             return Err(Error::shape(
                 "masked_update",
