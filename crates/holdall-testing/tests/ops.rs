@@ -5,6 +5,7 @@ mod ops {
     mod indexing;
     mod joining;
     mod random;
+    mod random_goldens;
     mod reductions;
     mod scattering;
     mod sorting;
