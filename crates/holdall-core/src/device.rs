@@ -204,6 +204,9 @@ pub enum Argument {
     Temporary(usize),
 }
 
+/// A launch and what it binds, in the kernel's order.
+pub type Bound = (Launch, SmallVec<[(Argument, Access); 4]>);
+
 /// How a backend runs an op: launches over inputs, outputs and temporaries. The scheduler allocates, binds and records.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -218,7 +221,7 @@ pub struct Plan {
     /// The launches then write it in place.
     pub in_place: Option<usize>,
     /// The launches in order.
-    pub launches: SmallVec<[(Launch, SmallVec<[(Argument, Access); 4]>); 1]>,
+    pub launches: SmallVec<[Bound; 1]>,
 }
 
 impl Plan {
@@ -276,10 +279,13 @@ pub struct Kernels {
     entries: FxHashMap<TypeId, Entry>,
 }
 
+type Takes = dyn Fn(&dyn Primitive, &[&Spec]) -> bool + Send + Sync;
+type Planner = dyn Fn(&dyn Primitive, &Request<'_>) -> Result<Plan> + Send + Sync;
+
 struct Entry {
     name: &'static str,
-    takes: Box<dyn Fn(&dyn Primitive, &[&Spec]) -> bool + Send + Sync>,
-    plan: Box<dyn Fn(&dyn Primitive, &Request<'_>) -> Result<Plan> + Send + Sync>,
+    takes: Box<Takes>,
+    plan: Box<Planner>,
 }
 
 impl Kernels {

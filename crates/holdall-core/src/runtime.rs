@@ -10,9 +10,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::eval::Scheduler;
 use crate::stream::{Stream, StreamId};
 
+/// A device and its default stream, once it has one.
+type Opened = (Arc<dyn Device>, Option<StreamId>);
+
 pub(crate) struct Runtime {
     timelines: Arc<Timelines>,
-    devices: RwLock<Vec<(Arc<dyn Device>, Option<StreamId>)>>,
+    devices: RwLock<Vec<Opened>>,
     /// The device of each stream, readable without the scheduler.
     streams: RwLock<Vec<DeviceId>>,
     pub scheduler: Mutex<Scheduler>,

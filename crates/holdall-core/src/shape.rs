@@ -13,7 +13,7 @@ pub type Strides = SmallVec<[isize; 4]>;
 /// The number of elements of a shape: 1 for a scalar.
 ///
 /// # Panics
-/// Never for the shape of an array: [`checked_size`] ran when it was made.
+/// Never for the shape of an array: `checked_size` ran when it was made.
 pub fn size_of(shape: &[usize]) -> usize {
     shape.iter().product()
 }

@@ -138,7 +138,7 @@ impl Config {
         let value = |key: &str| metadata.get(&format!("llama.{key}"));
         let number = |key: &str| {
             value(key)
-                .and_then(|v| v.as_u64())
+                .and_then(holdall_formats::gguf::Value::as_u64)
                 .map(|n| n as usize)
                 .ok_or_else(|| broken(format!("llama.{key}: wanted a number, there is none")))
         };
@@ -146,7 +146,7 @@ impl Config {
         let hidden = number("embedding_length")?;
         let head_dim =
             number("attention.key_length").or(Ok::<_, Error>(hidden.checked_div(heads).unwrap_or(0)))?;
-        let eps = value("attention.layer_norm_rms_epsilon").and_then(|v| v.as_f64());
+        let eps = value("attention.layer_norm_rms_epsilon").and_then(holdall_formats::gguf::Value::as_f64);
         let scaling =
             match (value("rope.scaling.type").and_then(|v| v.as_str()), value("rope.scaling.factor")) {
                 (None | Some("none"), _) => RopeScaling::None,
@@ -165,7 +165,9 @@ impl Config {
             head_dim,
             norm_eps: eps.ok_or_else(|| broken("llama.attention.layer_norm_rms_epsilon: there is none"))?
                 as f32,
-            rope_base: value("rope.freq_base").and_then(|v| v.as_f64()).unwrap_or(10_000.0),
+            rope_base: value("rope.freq_base")
+                .and_then(holdall_formats::gguf::Value::as_f64)
+                .unwrap_or(10_000.0),
             rope_dims: number("rope.dimension_count").unwrap_or(head_dim),
             // Converters to GGUF reorder the rows of q and k so that neighbours are the pairs.
             rope_traditional: true,
@@ -182,7 +184,7 @@ impl Config {
         const MOST: usize = 1 << 20;
         let sizes = [self.hidden, self.layers, self.heads, self.kv_heads, self.head_dim];
         if sizes.iter().any(|n| *n == 0 || *n > MOST)
-            || self.heads % self.kv_heads != 0
+            || !self.heads.is_multiple_of(self.kv_heads)
             || self.rope_dims > self.head_dim
         {
             return Err(broken(format!(

@@ -142,7 +142,7 @@ pub fn generate(
 /// # Errors
 /// When there are no tokens, or a device fails.
 pub fn prefill(model: &Llama, cache: &mut [KvCache], ids: &[u32], rows: usize) -> Result<Array> {
-    if rows == 0 || ids.is_empty() || ids.len() % rows != 0 {
+    if rows == 0 || ids.is_empty() || !ids.len().is_multiple_of(rows) {
         return Err(Error::new(
             ErrorKind::Argument,
             format!("{} tokens do not make {rows} prompts", ids.len()),

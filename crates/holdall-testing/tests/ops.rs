@@ -1,4 +1,5 @@
 //! Ops against plain implementations, over types and layouts.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod ops {
     mod derivatives;

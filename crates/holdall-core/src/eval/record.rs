@@ -219,18 +219,18 @@ impl Recorder<'_> {
 
     /// The value of an input, on the device of this node, ordered before what is recorded next.
     fn value_of(&mut self, x: &Array) -> Result<Arc<Value>> {
-        if x.value().is_none() {
-            if let Some(value) = x.as_constant() {
-                // A constant that meets an op with a kernel of its own: put it into memory for this use.
-                let program = {
-                    let mut p = Program::default();
-                    let r = p.constant(value);
-                    p.outputs = vec![r];
-                    p
-                };
-                let spec = x.spec().clone();
-                return Ok(Arc::new(self.run_pointwise(&program, &spec, &[], &[])?));
-            }
+        if x.value().is_none()
+            && let Some(value) = x.as_constant()
+        {
+            // A constant that meets an op with a kernel of its own: put it into memory for this use.
+            let program = {
+                let mut p = Program::default();
+                let r = p.constant(value);
+                p.outputs = vec![r];
+                p
+            };
+            let spec = x.spec().clone();
+            return Ok(Arc::new(self.run_pointwise(&program, &spec, &[], &[])?));
         }
         let value =
             x.value().ok_or_else(|| Error::new(ErrorKind::Device, self.name(), "an input has no value"))?;

@@ -62,7 +62,11 @@ fn check_packed(op: &'static str, packing: Packing, w: &Spec, scales: &Spec, bia
     if let Some(last) = expected.last_mut() {
         *last = columns / packing.group_size;
     }
-    if n < 2 || columns % packing.group_size != 0 || scales.shape != expected || biases.shape != expected {
+    if n < 2
+        || !columns.is_multiple_of(packing.group_size)
+        || scales.shape != expected
+        || biases.shape != expected
+    {
         return Err(Error::shape(
             op,
             format!(

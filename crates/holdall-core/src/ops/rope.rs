@@ -45,7 +45,7 @@ impl Primitive for Rope {
             ));
         }
         let features = x.shape[x.shape.len() - 1];
-        if self.dims % 2 != 0 || self.dims > features {
+        if !self.dims.is_multiple_of(2) || self.dims > features {
             return Err(Error::argument(
                 "rope",
                 format!("cannot rotate {} of {features} features", self.dims),
@@ -60,13 +60,13 @@ impl Primitive for Rope {
                 format!("wanted one offset or {}, got shape {:?}", x.shape[0], offset.shape),
             ));
         }
-        if let Some(periods) = inputs.get(2) {
-            if periods.shape[..] != [self.dims / 2] {
-                return Err(Error::shape(
-                    "rope",
-                    format!("wanted {} periods, got shape {:?}", self.dims / 2, periods.shape),
-                ));
-            }
+        if let Some(periods) = inputs.get(2)
+            && periods.shape[..] != [self.dims / 2]
+        {
+            return Err(Error::shape(
+                "rope",
+                format!("wanted {} periods, got shape {:?}", self.dims / 2, periods.shape),
+            ));
         }
         Ok(std::iter::once(x.clone()).collect())
     }

@@ -55,8 +55,8 @@ fn random_axes(random: &mut Random, ndim: usize) -> Vec<usize> {
 
 fn wrap(value: f64, dtype: Dtype) -> f64 {
     match dtype {
-        Dtype::Int32 => value as i64 as i32 as f64,
-        Dtype::Uint32 => value as i64 as u32 as f64,
+        Dtype::Int32 => f64::from(value as i64 as i32),
+        Dtype::Uint32 => f64::from(value as i64 as u32),
         // Beyond the largest number of the type.
         Dtype::Float16 if value.abs() >= 65520.0 => f64::INFINITY.copysign(value),
         _ => value,

@@ -68,7 +68,7 @@ impl Places {
     }
 
     /// Writes the offsets, in elements, of what the places `range` name. Indices out of range are moved inside if
-    /// `clamp`, else their offset is [`NOWHERE`].
+    /// `clamp`, else their offset is `NOWHERE`.
     ///
     /// # Safety
     /// `memory` are the index arrays, and nothing writes to them.

@@ -2,6 +2,12 @@
 //!
 //! Everything here is branch-free where the type has vector instructions, so that loops over it vectorise.
 
+#![expect(clippy::cast_lossless, reason = "macros convert between all pairs of types")]
+#![expect(
+    clippy::suspicious_arithmetic_impl,
+    reason = "+, - and * of truth values are or, exclusive or and and"
+)]
+
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use holdall_core::pointwise::algebra::{Algebra, Bits, Complex, Float, Logic, Ordered, Real};

@@ -301,7 +301,7 @@ impl PointwiseKernel {
                 match input.load {
                     Load::Direct | Load::Splat(_) => {}
                     Load::Widen(widen) => {
-                        widen(&[slice.as_ptr::<u8>().add(start * input.bytes).cast_const(); 3], &[to; 2], n)
+                        widen(&[slice.as_ptr::<u8>().add(start * input.bytes).cast_const(); 3], &[to; 2], n);
                     }
                     Load::Gather(None) => self.gather(input, slice, start, n, to),
                     Load::Gather(Some(widen)) => {
@@ -405,13 +405,13 @@ unsafe fn splat(from: *const u8, size: usize, to: *mut u8, n: usize) {
         match size {
             1 => std::slice::from_raw_parts_mut(to, n).fill(*from),
             2 => {
-                std::slice::from_raw_parts_mut(to.cast::<u16>(), n).fill(from.cast::<u16>().read_unaligned())
+                std::slice::from_raw_parts_mut(to.cast::<u16>(), n).fill(from.cast::<u16>().read_unaligned());
             }
             4 => {
-                std::slice::from_raw_parts_mut(to.cast::<u32>(), n).fill(from.cast::<u32>().read_unaligned())
+                std::slice::from_raw_parts_mut(to.cast::<u32>(), n).fill(from.cast::<u32>().read_unaligned());
             }
             _ => {
-                std::slice::from_raw_parts_mut(to.cast::<u64>(), n).fill(from.cast::<u64>().read_unaligned())
+                std::slice::from_raw_parts_mut(to.cast::<u64>(), n).fill(from.cast::<u64>().read_unaligned());
             }
         }
     }

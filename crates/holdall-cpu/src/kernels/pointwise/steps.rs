@@ -1,5 +1,7 @@
 //! Compiled loops: one for each row of the table, type and vector level, and one for each conversion.
 
+#![expect(clippy::cast_lossless, reason = "macros convert between all pairs of types")]
+
 use std::sync::OnceLock;
 
 use half::{bf16, f16};
@@ -240,11 +242,11 @@ macro_rules! float_sources {
         #[inline(always)] fn to_f64(self) -> f64 { self as f64 }
         #[inline(always)] fn to_f32(self) -> f32 { self as f32 }
         #[inline(always)] fn to_i32(self) -> i32 {
-            let fits = self >= -2147483648.0 && self < 2147483648.0;
+            let fits = (-2147483648.0..2147483648.0).contains(&self);
             if fits { self as i32 } else { i32::MIN }
         }
         #[inline(always)] fn to_i64(self) -> i64 {
-            let fits = self >= -9223372036854775808.0 && self < 9223372036854775808.0;
+            let fits = (-9223372036854775808.0..9223372036854775808.0).contains(&self);
             if fits { self as i64 } else { i64::MIN }
         }
         #[inline(always)] fn to_u64(self) -> u64 { if self < 0.0 { self.to_i64() as u64 } else { self as u64 } }
