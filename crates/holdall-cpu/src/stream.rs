@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use holdall_core::command::{CommandBuffer, Executable};
 use holdall_core::device::DeviceStream;
 use holdall_core::{Error, ErrorKind, Result};
-use holdall_memory::{Completion, Gate, Timelines};
+use holdall_memory::{Completion, Gate, TickState, Timelines};
 
 use crate::kernel::{Kernel, Scratch, Slice};
 use crate::team::{Job, Task, Team};
@@ -25,6 +25,10 @@ impl Executable for CpuLaunch {
 #[derive(Debug)]
 pub struct CpuStream {
     sender: Sender<CommandBuffer>,
+    team: Arc<Team>,
+    timelines: Arc<Timelines>,
+    /// Whether those who wait for this stream work with the team.
+    has_guests: bool,
 }
 
 impl CpuStream {
@@ -34,18 +38,27 @@ impl CpuStream {
     /// When the system gives no thread.
     pub fn new(team: Arc<Team>, timelines: Arc<Timelines>) -> Result<Self> {
         let (sender, receiver) = channel();
+        let (its_team, its_timelines) = (team.clone(), timelines.clone());
         std::thread::Builder::new()
             .name("holdall-stream".into())
-            .spawn(move || serve(&receiver, &team, timelines))
+            .spawn(move || serve(&receiver, &its_team, its_timelines))
             .map_err(|e| {
                 Error::new(ErrorKind::Device, "stream", "the system gave no thread for it").because(e)
             })?;
-        Ok(Self { sender })
+        Ok(Self { sender, team, timelines, has_guests: false })
     }
 }
 
 impl DeviceStream for CpuStream {
     fn submit(&mut self, commands: CommandBuffer) -> Result<()> {
+        // The first command buffer is what tells the stream which timeline is its own.
+        if !std::mem::replace(&mut self.has_guests, true) {
+            let (team, timelines) = (self.team.clone(), Arc::downgrade(&self.timelines));
+            self.timelines.on_wait(commands.completion.queue(), move |queue, tick| {
+                let Some(timelines) = timelines.upgrade() else { return };
+                team.assist(&|| matches!(timelines.state(queue, tick), TickState::Done | TickState::Failed));
+            });
+        }
         // When the thread is gone, dropping the command buffer here fails its tick.
         self.sender
             .send(commands)

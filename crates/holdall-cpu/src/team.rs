@@ -5,22 +5,34 @@
 //! them. So nobody waits for a member that is late: one that arrives after the work is done finds nothing to claim,
 //! and a thread that the system put aside holds up at most the item that it has in hand.
 //!
-//! Threads are rayon's. They stay with the team as long as command buffers keep coming and a little longer, spinning,
-//! since waking a sleeping thread costs more than a whole small kernel.
+//! Helpers are rayon's threads. They stay with the team as long as command buffers keep coming and a little longer,
+//! spinning, since waking a sleeping thread costs more than a whole small kernel.
+//!
+//! A thread that waits for a value is a *guest*: it works on the jobs until its value is there, and a helper leaves its
+//! seat to it. So there are never more running threads than seats. It matters where a program records its next step
+//! while the device computes the last one: a thread that wakes up on a busy machine takes the processor of one that is
+//! in the middle of an item, for which all others then wait.
 
+use std::cell::RefCell;
 use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 
 use crate::kernel::{Kernel, Scratch, Slice};
 
 /// How long the team stays awake after its last job.
 pub const LINGER: Duration = Duration::from_micros(200);
+
+/// How long the seat of a guest that left is kept: it is likely recording what to wait for next.
+const KEPT_SEAT: Duration = Duration::from_millis(2);
+
+/// How often a helper without a seat looks whether one is free.
+const LOOK_AGAIN: Duration = Duration::from_micros(500);
 
 /// A kernel with its memory.
 #[derive(Debug)]
@@ -80,9 +92,12 @@ impl Job {
         Self { tasks: kept, stages, failure: Mutex::default(), failed: AtomicBool::new(false), is_parallel }
     }
 
-    /// Works on the job until it is finished.
-    fn work(&self, scratch: &mut Scratch) {
+    /// Works on the job until it is finished, or until `left` says so between two stages.
+    fn work(&self, scratch: &mut Scratch, left: impl Fn() -> bool) {
         for stage in &self.stages {
+            if left() {
+                return;
+            }
             let mut part = 0;
             loop {
                 let item = stage.next.fetch_add(1, Ordering::Relaxed);
@@ -140,16 +155,8 @@ fn pause(spins: &mut u32) {
 #[derive(Debug)]
 pub struct Team {
     pool: Option<rayon::ThreadPool>,
-    members: usize,
     busy: Mutex<()>,
-}
-
-/// Where the owner of the team posts jobs.
-#[derive(Debug, Default)]
-struct Board {
-    job: Mutex<Option<Arc<Job>>>,
-    posted: AtomicUsize,
-    closed: AtomicBool,
+    board: Board,
 }
 
 impl Team {
@@ -164,12 +171,13 @@ impl Team {
         };
         // Without helpers everything still runs, on the streams' threads alone.
         let pool = (members > 1).then(|| build(members - 1)).flatten();
-        Self { members: if pool.is_some() { members } else { 1 }, pool, busy: Mutex::new(()) }
+        let seats = if pool.is_some() { members - 1 } else { 0 };
+        Self { pool, busy: Mutex::new(()), board: Board::new(seats) }
     }
 
     /// How many threads work on a job.
     pub fn members(&self) -> usize {
-        self.members
+        self.board.seats + 1
     }
 
     /// Runs a job, then those that `next` gives while it gives any, and `ended` after each. `next` is asked again
@@ -183,19 +191,20 @@ impl Team {
     ) {
         let helpers = self.pool.as_ref().zip(self.busy.try_lock());
         let (Some((pool, _owner)), true) = (helpers, first.is_parallel) else {
-            first.work(scratch);
+            first.work(scratch, || false);
             return ended(&first);
         };
-        let board = Board::default();
+        let board = &self.board;
+        board.closed.store(false, Ordering::Release);
         pool.in_place_scope(|scope| {
-            for _ in 1..self.members {
-                scope.spawn(|_| board.help());
+            for seat in 0..board.seats {
+                scope.spawn(move |_| board.help(seat));
             }
-            let _close = Close(&board);
+            let _close = Close(board);
             let mut job = first;
             loop {
                 board.post(&job);
-                job.work(scratch);
+                job.work(scratch, || false);
                 ended(&job);
                 let idle = Instant::now();
                 let found = loop {
@@ -214,6 +223,134 @@ impl Team {
             }
         });
     }
+
+    /// Lets the calling thread, which waits for something, work on jobs until `is_done`, or until there have been none
+    /// for a while.
+    pub fn assist(&self, is_done: &dyn Fn() -> bool) {
+        thread_local! {
+            static SCRATCH: RefCell<Scratch> = RefCell::default();
+        }
+        let Some(_seat) = self.board.sit() else { return };
+        // A kernel that waits, on this thread, for another array would find the scratch in use: it goes without help.
+        let _ = SCRATCH.try_with(|scratch| {
+            if let Ok(mut scratch) = scratch.try_borrow_mut() {
+                self.board.work(&mut scratch, is_done, || true);
+            }
+        });
+    }
+}
+
+/// Where the stream that has the team posts jobs.
+#[derive(Debug)]
+struct Board {
+    job: Mutex<Option<Arc<Job>>>,
+    /// How many jobs have been posted.
+    posted: AtomicUsize,
+    /// Whether helpers shall go home.
+    closed: AtomicBool,
+    /// Threads that work besides the stream's own.
+    seats: usize,
+    guests: Mutex<Guests>,
+    /// Wakes helpers that have no seat.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Guests {
+    present: usize,
+    /// When the last one left.
+    left: Option<Instant>,
+}
+
+impl Board {
+    fn new(seats: usize) -> Self {
+        Self {
+            job: Mutex::default(),
+            posted: AtomicUsize::new(0),
+            closed: AtomicBool::new(true),
+            seats,
+            guests: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn post(&self, job: &Arc<Job>) {
+        if job.is_parallel {
+            *self.job.lock() = Some(job.clone());
+            self.posted.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Works on what is posted, until `is_done`, or until nothing has been posted for a while and `is_tired`.
+    fn work(&self, scratch: &mut Scratch, is_done: &dyn Fn() -> bool, is_tired: impl Fn() -> bool) {
+        let mut seen = 0;
+        let mut idle: Option<Instant> = None;
+        loop {
+            // In this order: whoever sees a new job also sees that what ended before it was posted is done.
+            let posted = self.posted.load(Ordering::Acquire);
+            if is_done() {
+                return;
+            }
+            if posted != seen {
+                (seen, idle) = (posted, None);
+                let job = self.job.lock().clone();
+                if let Some(job) = job {
+                    job.work(scratch, is_done);
+                }
+            } else if idle.get_or_insert_with(Instant::now).elapsed() > LINGER {
+                if is_tired() {
+                    return;
+                }
+                std::thread::yield_now();
+            } else {
+                hint::spin_loop();
+            }
+        }
+    }
+
+    /// A helper: works while it has a seat.
+    fn help(&self, seat: usize) {
+        let mut scratch = Scratch::default();
+        let is_closed = || self.closed.load(Ordering::Acquire);
+        while !is_closed() {
+            let mut guests = self.guests.lock();
+            if seat < self.seats - guests.seats(self.seats) {
+                drop(guests);
+                let is_done = || is_closed() || seat >= self.seats - self.guests.lock().seats(self.seats);
+                self.work(&mut scratch, &is_done, || false);
+            } else {
+                self.changed.wait_for(&mut guests, LOOK_AGAIN);
+            }
+        }
+    }
+
+    /// A seat for a guest, if not all are taken.
+    fn sit(&self) -> Option<Seat<'_>> {
+        let mut guests = self.guests.lock();
+        (guests.present < self.seats).then(|| {
+            guests.present += 1;
+            Seat(self)
+        })
+    }
+}
+
+impl Guests {
+    /// The seats that are theirs.
+    fn seats(&self, all: usize) -> usize {
+        let kept = self.left.is_some_and(|left| left.elapsed() < KEPT_SEAT);
+        (self.present + usize::from(kept)).min(all)
+    }
+}
+
+/// A guest's place.
+struct Seat<'a>(&'a Board);
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut guests = self.0.guests.lock();
+        guests.present -= 1;
+        guests.left = Some(Instant::now());
+    }
 }
 
 /// Sends the helpers home, also when a callback panics.
@@ -222,32 +359,86 @@ struct Close<'a>(&'a Board);
 impl Drop for Close<'_> {
     fn drop(&mut self) {
         self.0.closed.store(true, Ordering::Release);
+        // Under the lock: a helper that has looked but does not wait yet would miss it.
+        let _guests = self.0.guests.lock();
+        self.0.changed.notify_all();
     }
 }
 
-impl Board {
-    fn post(&self, job: &Arc<Job>) {
-        if job.is_parallel {
-            *self.job.lock() = Some(job.clone());
-            self.posted.fetch_add(1, Ordering::Release);
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::thread::{self, ThreadId};
+
+    use super::*;
+
+    /// Two items that wait for each other, so that it takes two threads to run them.
+    #[derive(Debug, Default)]
+    struct Pair {
+        started: AtomicUsize,
+        threads: Mutex<HashSet<ThreadId>>,
+    }
+
+    impl Kernel for Pair {
+        fn items(&self, _: usize) -> usize {
+            2
+        }
+
+        unsafe fn run(&self, _: usize, _: usize, _: &[Slice], scratch: &mut Scratch) {
+            self.threads.lock().insert(thread::current().id());
+            self.started.fetch_add(1, Ordering::AcqRel);
+            let start = Instant::now();
+            while self.started.load(Ordering::Acquire) < 2 {
+                if start.elapsed() > Duration::from_secs(20) {
+                    return scratch.fail("nobody came");
+                }
+                thread::yield_now();
+            }
         }
     }
 
-    fn help(&self) {
-        let mut scratch = Scratch::default();
-        let mut seen = 0;
-        let mut spins = 0;
-        while !self.closed.load(Ordering::Acquire) {
-            let posted = self.posted.load(Ordering::Acquire);
-            if posted == seen {
-                pause(&mut spins);
-                continue;
+    fn job_of(pair: &Arc<Pair>) -> Arc<Job> {
+        Arc::new(Job::new(vec![(Task { kernel: pair.clone(), memory: SmallVec::new(), op: "pair" }, false)]))
+    }
+
+    #[test]
+    fn a_helper_works_when_there_is_no_guest() {
+        let (team, pair) = (Team::new(2), Arc::new(Pair::default()));
+        let job = job_of(&pair);
+        team.run(job.clone(), &mut Scratch::default(), || None, |_| ());
+        assert_eq!(job.failure(), None);
+        assert_eq!(pair.threads.lock().len(), 2);
+    }
+
+    #[test]
+    fn a_guest_works_in_the_seat_of_a_helper() {
+        let (team, pair) = (Team::new(2), Arc::new(Pair::default()));
+        let (seated, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+        let job = job_of(&pair);
+        let guest = thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                // Again and again: a guest that finds no job for a while goes.
+                while !ended.load(Ordering::Acquire) {
+                    team.assist(&|| {
+                        seated.store(true, Ordering::Release);
+                        ended.load(Ordering::Acquire)
+                    });
+                }
+                thread::current().id()
+            });
+            while !seated.load(Ordering::Acquire) {
+                thread::yield_now();
             }
-            (seen, spins) = (posted, 0);
-            let job = self.job.lock().clone();
-            if let Some(job) = job {
-                job.work(&mut scratch);
-            }
-        }
+            team.run(job.clone(), &mut Scratch::default(), || None, |_| ended.store(true, Ordering::Release));
+            waiting.join().unwrap()
+        });
+        assert_eq!(job.failure(), None);
+        assert!(pair.threads.lock().contains(&guest), "the helper ran in place of the guest");
+    }
+
+    #[test]
+    fn a_team_of_one_has_no_seat_for_guests() {
+        let team = Team::new(1);
+        team.assist(&|| false);
     }
 }

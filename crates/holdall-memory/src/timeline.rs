@@ -173,7 +173,7 @@ impl Timeline {
         self.slow.lock().progress = Progress(Some(run));
     }
 
-    /// Lets a device go on that does so only while somebody waits.
+    /// Gives the device the thread that is about to wait.
     fn make_progress<'a>(
         &'a self,
         slow: MutexGuard<'a, Slow>,

@@ -139,9 +139,9 @@ impl Timelines {
         self.with_line(q, |line| line.wait(q, t.0))
     }
 
-    /// For a device that makes progress only while somebody waits, on a clock of its own: `run` is called, without any
-    /// lock, before a thread blocks for a tick of `q`, and returns once that tick has ended or cannot yet. It replaces
-    /// what was set for the timeline before.
+    /// For a device that lets the threads that wait for it work, or that makes progress only while somebody waits, on a
+    /// clock of its own: `run` is called, without any lock, before a thread blocks for a tick of `q`, and returns once
+    /// that tick has ended, cannot yet, or needs nobody's help. It replaces what was set for the timeline before.
     pub fn on_wait(&self, q: QueueId, run: impl Fn(QueueId, Tick) + Send + Sync + 'static) {
         self.with_line(q, |line| line.set_progress(Arc::new(run)));
     }
