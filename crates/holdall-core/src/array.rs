@@ -282,7 +282,7 @@ impl Array {
         let value =
             Value { storage: Arc::new(storage), layout, device, written: None, replicas: Mutex::default() };
         let node = Node {
-            outputs: std::iter::once(Output { spec, value: OnceLock::from(Box::new(value)) }).collect(),
+            outputs: std::iter::once(Output { spec, value: OnceLock::from(Arc::new(value)) }).collect(),
             graph: Mutex::new(None),
             origin,
             mark: AtomicU32::new(0),
@@ -297,8 +297,8 @@ impl Array {
         &self.node.outputs[self.index as usize]
     }
 
-    pub(crate) fn value(&self) -> Option<&Value> {
-        self.output().value.get().map(|v| &**v)
+    pub(crate) fn value(&self) -> Option<&Arc<Value>> {
+        self.output().value.get()
     }
 
     /// Shape and type.

@@ -22,6 +22,7 @@ pub mod random;
 mod runtime;
 mod scalar;
 mod shape;
+mod short;
 mod stream;
 mod trace;
 pub mod transform;
@@ -37,4 +38,5 @@ pub use shape::{
     Dims, Layout, Strides, axes_indices, axis_index, broadcast, broadcast_strides, contiguous_strides,
     size_of,
 };
+pub use short::Short;
 pub use stream::Stream;

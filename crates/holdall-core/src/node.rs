@@ -47,7 +47,7 @@ pub(crate) struct Graph {
 /// One output of a node.
 pub(crate) struct Output {
     pub spec: Spec,
-    pub value: OnceLock<Box<Value>>,
+    pub value: OnceLock<Arc<Value>>,
 }
 
 /// Where a computed (or scheduled) array lies.

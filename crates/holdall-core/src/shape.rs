@@ -3,12 +3,13 @@
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
+use crate::short::Short;
 
 /// Sizes of the axes, outermost first; empty for a scalar. Four axes need no allocation.
-pub type Dims = SmallVec<[usize; 4]>;
+pub type Dims = Short<usize>;
 
 /// Elements between neighbours along each axis; 0 repeats, negative runs backwards.
-pub type Strides = SmallVec<[isize; 4]>;
+pub type Strides = Short<isize>;
 
 /// The number of elements of a shape: 1 for a scalar.
 ///

@@ -53,7 +53,7 @@ impl Worklist {
             Op::Primitive(op) if op.0.is_view() => record.view(&*op.0, &inputs[0]),
             Op::Primitive(op) => {
                 // The clone above, this list's own reference and the graph: more owners than these need the value.
-                let donated = op.0.donates().filter(|i| self.donates(node, &inputs[*i], 2, 1));
+                let donated = op.0.donates().filter(|i| self.donates(node, &inputs[*i], 2));
                 record.kernel(&*op.0, &inputs, donated)
             }
             _ => {
@@ -66,14 +66,14 @@ impl Worklist {
         }
     }
 
-    /// Whether the memory of an input of `node` may be taken over: `owners` references to its node and `shares` to its
-    /// memory are those that the present op holds, and there are no others. A traced node keeps its inputs.
-    fn donates(&self, node: &Node, x: &Array, owners: usize, shares: usize) -> bool {
+    /// Whether the memory of an input of `node` may be taken over: `owners` references to its node are those that the
+    /// present op holds, there are no others, and none to its memory but its value's. A traced node keeps its inputs.
+    fn donates(&self, node: &Node, x: &Array, owners: usize) -> bool {
         let listed = usize::from(self.find(&x.node).is_some_and(|i| self.entries[i].node.is_some()));
         !trace::is_open(node.trace)
             && Arc::strong_count(&x.node) == owners + listed
             && x.node.outputs.len() == 1
-            && x.value().is_some_and(|v| Arc::strong_count(&v.storage) == shares)
+            && x.value().is_some_and(|v| Arc::strong_count(&v.storage) == 1)
     }
 
     /// Records the elementwise kernel of these entries, the last of which is `node`.
@@ -102,7 +102,7 @@ impl Worklist {
                         && v.storage.bytes() == spec.bytes()
                         && v.device == record.device()
                         // The program's own reference, the graphs' of this kernel.
-                        && self.donates(node, x, uses + 1, 2)
+                        && self.donates(node, x, uses + 1)
                         && record.scheduler.encoder(node.stream).queue.may_reuse(&v.storage)
                 })
             })
@@ -137,6 +137,8 @@ impl Worklist {
             }
         }
         fused.program = Program::new(fused.inputs.iter().map(|(x, _)| x.dtype()));
+        // A constant or two besides.
+        fused.program.reserve(members.len() + 2);
         let mut registers: SmallVec<[Register; 16]> = SmallVec::from_elem(0, members.len());
         for (m, graph) in &graphs {
             let Some(graph) = graph.as_ref() else { continue };
@@ -202,7 +204,7 @@ impl Recorder<'_> {
 
     fn set(&self, output: usize, value: Value) {
         // Set once: nodes are recorded under the scheduler's lock, and only while they have no value.
-        let _ = self.node.outputs[output].value.set(Box::new(value));
+        let _ = self.node.outputs[output].value.set(Arc::new(value));
     }
 
     /// A value of this node's stream and device over `storage`.
@@ -237,7 +239,7 @@ impl Recorder<'_> {
         let device = self.device();
         if value.device == device {
             self.scheduler.order_after(self.node.stream, value.written)?;
-            return Ok(Arc::new(share(value)));
+            return Ok(value.clone());
         }
         let found = value.replicas.lock().iter().find(|(id, _)| *id == device).map(|(_, v)| v.clone());
         if let Some(replica) = found {

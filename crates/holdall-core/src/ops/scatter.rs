@@ -137,9 +137,8 @@ pub struct Scatter {
 impl Scatter {
     /// The shape of a part, given the updates and the number of axes of the index arrays.
     pub fn sizes(&self, updates: &[usize], index_ndim: usize) -> Dims {
-        let mut sizes: Dims = updates.into();
-        sizes.drain(self.position..self.position + index_ndim);
-        sizes
+        let (before, rest) = updates.split_at(self.position);
+        before.iter().chain(&rest[index_ndim..]).copied().collect()
     }
 
     fn gather(&self, inputs: &[Array], from: &Array) -> Result<Array> {

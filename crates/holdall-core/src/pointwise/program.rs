@@ -64,13 +64,23 @@ impl Program {
         Self { inputs: types.len(), types, ..Self::default() }
     }
 
+    /// Makes room for steps to come.
+    pub fn reserve(&mut self, steps: usize) {
+        self.types.reserve(steps);
+        self.steps.reserve(steps);
+    }
+
     /// A program that copies its one input.
     pub fn copy(dtype: Dtype) -> Self {
         Self { outputs: vec![0], ..Self::new([dtype]) }
     }
 
-    /// Appends a constant.
+    /// A constant: a new step, unless the program has it already.
     pub fn constant(&mut self, value: Scalar) -> Register {
+        let known = self.steps.iter().find(|step| step.instruction == Instruction::Constant(value));
+        if let Some(step) = known {
+            return step.output;
+        }
         self.push(Instruction::Constant(value), value.dtype(), &[], &[value.dtype()])
     }
 

@@ -4,9 +4,9 @@ use holdall_core::device::{Argument, Kernels, Plan, Request};
 use holdall_core::ops::{
     Arange, Concatenate, Gather, GatherAxis, MaskedScatter, Scatter, ScatterAxis, SliceUpdate,
 };
+use holdall_core::{Dims, Strides};
 use holdall_core::{Error, ErrorKind, Result, contiguous_strides, size_of};
 use holdall_memory::Access;
-use smallvec::SmallVec;
 
 use super::launch;
 use crate::kernel::Kernel;
@@ -74,7 +74,7 @@ fn slice_update(op: &SliceUpdate, request: &Request<'_>, threads: usize) -> Plan
     }
     let strides = contiguous_strides(x.shape());
     let place: usize = strides.iter().zip(&op.start).map(|(s, i)| *s as usize * i).sum();
-    let to: SmallVec<[isize; 4]> = strides.iter().zip(&op.step).map(|(s, k)| s * k).collect();
+    let to: Strides = strides.iter().zip(&op.step).map(|(s, k)| s * k).collect();
     let part = Move::new(update.shape(), update.strides(), &to, x.spec.dtype.size());
     in_place(Moves::new(vec![(part, place)], threads), 2)
 }
@@ -131,7 +131,7 @@ fn gather_axis(op: &GatherAxis, request: &Request<'_>, threads: usize) -> Plan {
     if index.spec.size() == 0 {
         return Plan::nothing();
     }
-    let one = SmallVec::<[usize; 4]>::from_elem(1, x.shape().len());
+    let one = Dims::from_elem(1, x.shape().len());
     let places = places(request, 1..2, &[op.axis], &one, x.strides());
     let mut strides = x.layout.strides.clone();
     strides[op.axis] = 0;
@@ -156,15 +156,15 @@ fn scatter(op: &Scatter, request: &Request<'_>, threads: usize) -> Result<Plan> 
     let index_shape = request.inputs[1..last].first().map_or(&[][..], |i| i.shape());
     let sizes = op.sizes(updates.shape(), index_shape.len());
     let places = places(request, 1..last, &op.axes, &sizes, &strides);
-    let mut part_strides = updates.layout.strides.clone();
-    let index_strides: SmallVec<[isize; 4]> =
-        part_strides.drain(op.position..op.position + index_shape.len()).collect();
+    let (before, rest) = updates.strides().split_at(op.position);
+    let (index_strides, after) = rest.split_at(index_shape.len());
+    let part_strides: Strides = before.iter().chain(after).copied().collect();
     let part = Move::new(&sizes, &part_strides, &strides, x.spec.dtype.size());
     let combine = combine(op.mode, x.spec.dtype).ok_or_else(|| no_kernel(op.mode.name(), x.spec.dtype))?;
     let overlapping = op.axes.iter().any(|a| sizes[*a] > 1);
     let size = size_of(x.shape());
     let kernel =
-        ScatterKernel::new(places, index_shape, &index_strides, part, combine, size, overlapping, threads);
+        ScatterKernel::new(places, index_shape, index_strides, part, combine, size, overlapping, threads);
     Ok(in_place(kernel, last + 1))
 }
 
@@ -178,12 +178,12 @@ fn scatter_axis(op: &ScatterAxis, request: &Request<'_>, threads: usize) -> Resu
     }
     // The indexed axis goes last, so that an item has whole lines.
     let line_last = |strides: &[isize]| {
-        let mut strides: SmallVec<[isize; 4]> = strides.into();
+        let mut strides: Strides = strides.into();
         let line = strides.remove(op.axis);
         strides.push(line);
         strides
     };
-    let mut dims: SmallVec<[usize; 4]> = index.shape().into();
+    let mut dims: Dims = index.shape().into();
     let line = dims.remove(op.axis);
     dims.push(line);
     let strides = contiguous_strides(x.shape());

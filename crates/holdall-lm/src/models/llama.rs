@@ -187,6 +187,10 @@ impl Layer {
         let config = &model.config;
         let (batch, n) = (x.dim(0), x.dim(1));
         let heads = |y: Array, heads: usize| -> Result<Array> {
+            // One position lies the same way with heads before positions.
+            if n == 1 {
+                return Ok(y.reshape_to(&[batch, heads, 1, config.head_dim])?);
+            }
             Ok(y.reshape_to(&[batch, n, heads, config.head_dim])?.swapaxes(1, 2)?)
         };
         let q = model.rope(&heads(self.query.forward(x)?, config.heads)?, offset)?;
@@ -196,8 +200,8 @@ impl Layer {
         let scale = (config.head_dim as f32).powf(-0.5);
         let mask = if n > 1 { AttentionMask::Causal } else { AttentionMask::None };
         let y = Array::scaled_dot_product_attention(&q, &k, &v, scale, mask, None)?;
-        let y = y.swapaxes(1, 2)?.reshape_to(&[batch, n, config.heads * config.head_dim])?;
-        Ok(self.output.forward(&y)?)
+        let y = if n == 1 { y } else { y.swapaxes(1, 2)? };
+        Ok(self.output.forward(&y.reshape_to(&[batch, n, config.heads * config.head_dim])?)?)
     }
 
     fn arrays(&self) -> impl Iterator<Item = &Array> {

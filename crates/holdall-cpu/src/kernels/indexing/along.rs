@@ -1,6 +1,6 @@
 //! Gathers and scatters along one axis, with an index for each element.
 
-use smallvec::SmallVec;
+use holdall_core::{Dims, Strides};
 
 use super::combine::Combine;
 use super::places::{NOWHERE, Places};
@@ -14,9 +14,9 @@ const CHUNK: usize = 256;
 #[derive(Debug)]
 pub struct GatherAlong {
     /// Of indices and output, at least one axis.
-    dims: SmallVec<[usize; 4]>,
+    dims: Dims,
     /// The array's, with 0 for the indexed axis.
-    strides: SmallVec<[isize; 4]>,
+    strides: Strides,
     places: Places,
     bytes: usize,
     items: usize,
@@ -24,13 +24,7 @@ pub struct GatherAlong {
 
 impl GatherAlong {
     /// For indices of `dims`, an array of `strides` (0 along the indexed axis) and of elements of `bytes` bytes.
-    pub fn new(
-        dims: SmallVec<[usize; 4]>,
-        strides: SmallVec<[isize; 4]>,
-        places: Places,
-        bytes: usize,
-        threads: usize,
-    ) -> Self {
+    pub fn new(dims: Dims, strides: Strides, places: Places, bytes: usize, threads: usize) -> Self {
         let items = items(places.size() * 8, threads);
         Self { dims, strides, places, bytes, items }
     }
@@ -85,10 +79,10 @@ impl Kernel for GatherAlong {
 #[derive(Debug)]
 pub struct ScatterAlong {
     /// Of indices and updates with the indexed axis last.
-    dims: SmallVec<[usize; 4]>,
+    dims: Dims,
     /// The updates' and the array's, in that order of axes; the array's are 0 along the indexed one.
-    updates: SmallVec<[isize; 4]>,
-    array: SmallVec<[isize; 4]>,
+    updates: Strides,
+    array: Strides,
     places: Places,
     bytes: usize,
     combine: Combine,
@@ -98,9 +92,9 @@ pub struct ScatterAlong {
 impl ScatterAlong {
     /// All with the indexed axis last: `dims` of the indices, strides of updates and array (0 along that axis).
     pub fn new(
-        dims: SmallVec<[usize; 4]>,
-        updates: SmallVec<[isize; 4]>,
-        array: SmallVec<[isize; 4]>,
+        dims: Dims,
+        updates: Strides,
+        array: Strides,
         places: Places,
         bytes: usize,
         combine: Combine,

@@ -1,6 +1,6 @@
 //! Parts of an array from where index arrays say.
 
-use smallvec::SmallVec;
+use holdall_core::{Dims, Strides};
 
 use super::moves::Move;
 use super::places::Places;
@@ -15,8 +15,8 @@ const CHUNK: usize = 256;
 /// the output.
 #[derive(Debug)]
 pub struct GatherKernel {
-    before: SmallVec<[usize; 4]>,
-    before_strides: SmallVec<[isize; 4]>,
+    before: Dims,
+    before_strides: Strides,
     places: Places,
     block: Move,
     /// Items share out rows (pairs of a place before and one of the index arrays), and pieces of each block.
@@ -26,13 +26,7 @@ pub struct GatherKernel {
 
 impl GatherKernel {
     /// Axes before the index arrays' with their strides, the places, and what is copied for each of both.
-    pub fn new(
-        before: SmallVec<[usize; 4]>,
-        before_strides: SmallVec<[isize; 4]>,
-        places: Places,
-        block: Move,
-        threads: usize,
-    ) -> Self {
+    pub fn new(before: Dims, before_strides: Strides, places: Places, block: Move, threads: usize) -> Self {
         let rows = before.iter().product::<usize>() * places.size();
         let bytes = block.size() * block.element_bytes();
         let all = items(rows * bytes.max(8), threads);

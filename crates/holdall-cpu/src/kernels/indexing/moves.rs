@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use holdall_core::{Dims, Strides};
 use smallvec::SmallVec;
 
 use super::{items, offset, runs};
@@ -11,9 +12,9 @@ use crate::kernel::{Kernel, Scratch, Slice, span};
 #[derive(Clone, Debug)]
 pub struct Move {
     /// At least one axis.
-    dims: SmallVec<[usize; 4]>,
-    from: SmallVec<[isize; 4]>,
-    to: SmallVec<[isize; 4]>,
+    dims: Dims,
+    from: Strides,
+    to: Strides,
     /// Bytes of an element.
     bytes: usize,
 }

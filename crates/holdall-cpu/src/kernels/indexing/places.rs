@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use holdall_core::Dtype;
+use holdall_core::{Dims, Strides};
 use smallvec::SmallVec;
 
 use super::{offset, runs};
@@ -15,14 +16,14 @@ pub(super) const NOWHERE: isize = isize::MIN;
 #[derive(Debug)]
 pub struct Places {
     /// Their shape: at least one axis.
-    dims: SmallVec<[usize; 4]>,
+    dims: Dims,
     arrays: SmallVec<[Axis; 2]>,
 }
 
 #[derive(Debug)]
 struct Axis {
     /// The index array's strides.
-    strides: SmallVec<[isize; 4]>,
+    strides: Strides,
     bytes: usize,
     add: Add,
     /// Size of the indexed axis, the last index in range, and the distance of its elements.
@@ -38,9 +39,9 @@ impl Places {
     /// taken there, and the distance of its elements.
     pub fn new(
         shape: &[usize],
-        arrays: impl IntoIterator<Item = (Dtype, SmallVec<[isize; 4]>, usize, usize, isize)>,
+        arrays: impl IntoIterator<Item = (Dtype, Strides, usize, usize, isize)>,
     ) -> Self {
-        let mut dims: SmallVec<[usize; 4]> = shape.into();
+        let mut dims: Dims = shape.into();
         if dims.is_empty() {
             dims.push(1);
         }

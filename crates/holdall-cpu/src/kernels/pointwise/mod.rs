@@ -9,6 +9,7 @@ mod steps;
 
 use holdall_core::device::Pointwise;
 use holdall_core::pointwise::Instruction;
+use holdall_core::{Dims, Strides};
 use holdall_core::{Dtype, Error, ErrorKind, Result};
 use smallvec::SmallVec;
 
@@ -45,7 +46,7 @@ struct Input {
     load: Load,
     /// Bytes of an element in memory.
     bytes: usize,
-    strides: SmallVec<[isize; 4]>,
+    strides: Strides,
     buffer: u32,
 }
 
@@ -70,7 +71,7 @@ struct Output {
 /// A fused elementwise program over arrays of given strides. Bindings: inputs, outputs.
 #[derive(Debug)]
 pub struct PointwiseKernel {
-    shape: SmallVec<[usize; 4]>,
+    shape: Dims,
     inputs: Vec<Input>,
     constants: Vec<(u32, [u8; 8], usize)>,
     steps: Vec<Compiled>,
@@ -204,12 +205,9 @@ impl Buffers {
 }
 
 /// Joins axes that every input walks as one.
-fn collapse(
-    shape: &[usize],
-    strides: &[holdall_core::Strides],
-) -> (SmallVec<[usize; 4]>, Vec<SmallVec<[isize; 4]>>) {
-    let mut dims: SmallVec<[usize; 4]> = SmallVec::new();
-    let mut out: Vec<SmallVec<[isize; 4]>> = vec![SmallVec::new(); strides.len()];
+fn collapse(shape: &[usize], strides: &[Strides]) -> (Dims, Vec<Strides>) {
+    let mut dims: Dims = Dims::new();
+    let mut out: Vec<Strides> = vec![Strides::new(); strides.len()];
     for (axis, d) in shape.iter().enumerate() {
         if *d == 1 {
             continue;
