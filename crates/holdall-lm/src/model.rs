@@ -1,7 +1,6 @@
 //! A model with its tokenizer, from a GGUF file or a Hugging Face folder.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use holdall::io::Gguf;
 
@@ -18,23 +17,43 @@ pub struct Model {
     pub network: Llama,
     /// Text to tokens and back.
     pub tokenizer: Tokenizer,
-    /// How long loading took, weights included.
-    pub load_time: Duration,
 }
 
 impl Model {
-    /// Opens a `.gguf` file or a folder with `config.json`, `tokenizer.json` and safetensors, and reads all weights.
+    /// Opens a `.gguf` file or a folder with `config.json`, `tokenizer.json` and safetensors.
+    ///
+    /// The device goes on reading the weights when this returns: the first prompt waits for them, layer by layer.
+    /// [`Llama::load`] waits for all.
     ///
     /// # Errors
-    /// When files are missing or broken, or the architecture is not supported.
+    /// When files are missing or their headers broken, or the architecture is not supported. Weights that cannot be read
+    /// are an error of whoever needs them first.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let started = Instant::now();
-        let (config, checkpoint, tokenizer) =
-            if path.is_dir() { open_folder(path)? } else { open_gguf(path)? };
-        let network = Llama::new(config, &checkpoint)?;
-        network.load()?;
-        Ok(Self { network, tokenizer, load_time: started.elapsed() })
+        if path.is_dir() {
+            let folder = ModelFolder::open(path)?;
+            let mut config = Config::from_json(folder.config())?;
+            config.end_tokens = folder.eos_ids()?;
+            let checkpoint = Checkpoint::open_folder(path, config.quantization)?;
+            Self::start(config, &checkpoint, || Tokenizer::from_folder(&folder))
+        } else {
+            let file = Gguf::open(path)?;
+            let config = Config::from_gguf(file.metadata())?;
+            Self::start(config, &Checkpoint::Gguf(file.clone()), || {
+                Tokenizer::from_gguf(GgufTokenizer::from_metadata(file.metadata())?)
+            })
+        }
+    }
+
+    /// Makes the tokenizer while the device reads the weights.
+    fn start(
+        config: Config,
+        checkpoint: &Checkpoint,
+        tokenizer: impl FnOnce() -> Result<Tokenizer>,
+    ) -> Result<Self> {
+        let network = Llama::new(config, checkpoint)?;
+        network.start_loading()?;
+        Ok(Self { network, tokenizer: tokenizer()? })
     }
 
     /// Tokens that end a text: the tokenizer's and the configuration's.
@@ -45,19 +64,4 @@ impl Model {
         ids.dedup();
         ids
     }
-}
-
-fn open_gguf(path: &Path) -> Result<(Config, Checkpoint, Tokenizer)> {
-    let file = Gguf::open(path)?;
-    let config = Config::from_gguf(file.metadata())?;
-    let tokenizer = Tokenizer::from_gguf(GgufTokenizer::from_metadata(file.metadata())?)?;
-    Ok((config, Checkpoint::Gguf(file), tokenizer))
-}
-
-fn open_folder(path: &Path) -> Result<(Config, Checkpoint, Tokenizer)> {
-    let folder = ModelFolder::open(path)?;
-    let mut config = Config::from_json(folder.config())?;
-    config.end_tokens = folder.eos_ids()?;
-    let checkpoint = Checkpoint::open_folder(path, config.quantization)?;
-    Ok((config, checkpoint, Tokenizer::from_folder(&folder)?))
 }

@@ -20,7 +20,7 @@ Examples:
 
 With --json, standard output carries one object: model, device, prompt_tokens, gen_tokens, batch,
 repeat, prefill_tps, prefill_tps_min, prefill_tps_max, decode_tps, decode_tps_min, decode_tps_max,
-load_s, peak_memory_bytes.",
+load_s, first_token_s (loading and a prompt of 32 tokens), peak_memory_bytes.",
     after_help = "--help shows examples."
 )]
 pub struct BenchArgs {

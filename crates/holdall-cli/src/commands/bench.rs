@@ -1,5 +1,7 @@
 //! `holdall bench`.
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 use super::io::Io;
@@ -27,8 +29,12 @@ struct Report {
     decode_tps_min: Option<f64>,
     decode_tps_max: Option<f64>,
     load_s: f64,
+    first_token_s: f64,
     peak_memory_bytes: u64,
 }
+
+/// Tokens of the prompt whose first token is waited for.
+const FIRST_PROMPT: usize = 32;
 
 /// Median, least and most of some numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +66,14 @@ pub fn run(args: &BenchArgs, engine: &dyn Engine, cx: &Context, io: &mut Io<'_>)
     let prompt = random_tokens(args.prompt_tokens, session.vocab_size())?;
     let run = BenchRun { prompt: &prompt, gen_tokens: args.gen_tokens, batch: args.batch };
     let mut timings: Vec<Timing> = Vec::with_capacity(args.repeat.min(1 << 10));
+    // What a user waits for after the start: weights that are still being read, and a short prompt.
+    let begin = Instant::now();
+    session.bench(&BenchRun {
+        prompt: &prompt[..prompt.len().min(FIRST_PROMPT)],
+        gen_tokens: 1,
+        batch: 1,
+    })?;
+    let first_token_s = load_s + begin.elapsed().as_secs_f64();
     // The first run warms caches, threads and clocks up, and is not counted.
     for round in 0..=args.repeat {
         interrupt::check()?;
@@ -85,6 +99,7 @@ pub fn run(args: &BenchArgs, engine: &dyn Engine, cx: &Context, io: &mut Io<'_>)
         decode_tps_min: decode.map(|spread| spread.min),
         decode_tps_max: decode.map(|spread| spread.max),
         load_s,
+        first_token_s,
         peak_memory_bytes: session.peak_memory_bytes(),
     };
     io.write(&if args.json { super::json(&report)? } else { text(&report, prefill, decode) })
@@ -114,7 +129,8 @@ fn text(report: &Report, prefill: Option<Spread>, decode: Option<Spread>) -> Str
         None => "not measured".to_owned(),
     };
     format!(
-        "model    {} on {}, batch {}, median of {}\nprefill  {}  {} tokens\ndecode   {}  {} tokens\nload     {:8.3} s\n\
+        "model    {} on {}, batch {}, median of {}\nprefill  {}  {} tokens\ndecode   {}  {} tokens\nload     {:8.3} s, first token of a \
+         {}-token prompt after {:.3} s\n\
          memory   {:>10} at most\n",
         report.model,
         report.device,
@@ -125,6 +141,8 @@ fn text(report: &Report, prefill: Option<Spread>, decode: Option<Spread>) -> Str
         rate(decode),
         report.gen_tokens,
         report.load_s,
+        FIRST_PROMPT.min(report.prompt_tokens),
+        report.first_token_s,
         human_bytes(report.peak_memory_bytes),
     )
 }

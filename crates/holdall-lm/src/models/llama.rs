@@ -41,7 +41,7 @@ struct Layer {
 }
 
 impl Llama {
-    /// The model of a checkpoint. Weights are read when they are first used, or by [`Llama::load`].
+    /// The model of a checkpoint. Weights are read when they are first used, or by [`Llama::start_loading`].
     ///
     /// # Errors
     /// When a tensor is missing.
@@ -107,6 +107,14 @@ impl Llama {
     /// The model's parameters.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Has the device read all weights, in the order in which a prompt needs them, without waiting.
+    ///
+    /// # Errors
+    /// When memory runs out.
+    pub fn start_loading(&self) -> Result<()> {
+        Ok(holdall::async_eval(&self.arrays().collect::<Vec<_>>())?)
     }
 
     /// Reads all weights.
