@@ -145,6 +145,7 @@ impl Loaded {
     fn measure(&mut self, run: &BenchRun<'_>) -> holdall_lm::Result<Timing> {
         let network = &self.model.network;
         let mut cache = network.new_cache();
+        cache.iter_mut().for_each(|layer| layer.expect(run.prompt.len() + run.gen_tokens));
         let rows = run.batch;
         let ids = run.prompt.repeat(rows);
         let start = Instant::now();

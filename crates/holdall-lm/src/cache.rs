@@ -2,7 +2,7 @@
 
 use holdall::{Array, Dtype, Result, Scalar};
 
-/// Positions that a cache grows by.
+/// Positions that a cache grows by, at least.
 const STEP: usize = 256;
 
 /// Keys and values of one layer, `[batch, heads, positions, features]`.
@@ -13,12 +13,19 @@ const STEP: usize = 256;
 pub struct KvCache {
     buffers: Option<(Array, Array)>,
     offset: usize,
+    /// Positions that will be needed, as far as is known.
+    expected: usize,
 }
 
 impl KvCache {
     /// Positions in use.
     pub fn offset(&self) -> usize {
         self.offset
+    }
+
+    /// Says that so many positions will be needed in all: buffers that have to grow then grow once.
+    pub fn expect(&mut self, positions: usize) {
+        self.expected = positions;
     }
 
     /// Appends keys and values and returns all of them.
@@ -32,8 +39,10 @@ impl KvCache {
             Some((k, v)) if k.dim(2) >= end => (k, v),
             old => {
                 let (old_keys, old_values) = old.unzip();
-                let grow =
-                    |x: &Array, old: Option<Array>| grown(x, old, self.offset, end.next_multiple_of(STEP));
+                // By a quarter, so that what is copied in all is a few times what there is.
+                let capacity =
+                    end.max(self.expected).max(self.offset + self.offset / 4).next_multiple_of(STEP);
+                let grow = |x: &Array, old: Option<Array>| grown(x, old, self.offset, capacity);
                 (grow(keys, old_keys)?, grow(values, old_values)?)
             }
         };

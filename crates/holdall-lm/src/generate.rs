@@ -15,6 +15,9 @@ use crate::{Error, ErrorKind, Result};
 /// Prompt tokens of one forward pass.
 const CHUNK: i64 = 512;
 
+/// Positions that are set aside for a text to come, at most; one that gets longer has its cache grow.
+const SET_ASIDE: usize = 1024;
+
 /// What to generate.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -88,6 +91,9 @@ pub fn generate(
     request.sampler.check()?;
     let started = Instant::now();
     let mut history = History::new(request);
+    for layer in cache.iter_mut() {
+        layer.expect(layer.offset() + request.prompt.len() + request.max_tokens.min(SET_ASIDE));
+    }
     let logits = prefill(model, cache, request.prompt, 1)?;
     let mut done = Generation {
         tokens: Vec::new(),
