@@ -4,11 +4,10 @@
 //! one kernel, nobody else owns it, and it has the kernel's shape and stream. Since all its users are inside, no path
 //! leaves a kernel and comes back: kernels can be recorded where their last node stands.
 
-use smallvec::SmallVec;
-
 use super::topology::Worklist;
 use crate::node::Node;
 use crate::op::Op;
+use crate::pointwise::Register;
 
 /// Steps of one kernel: registers of a longer program leave the cache.
 const MAX_STEPS: u32 = 64;
@@ -44,6 +43,8 @@ pub(super) struct Fusion {
     root: Vec<u32>,
     /// The member of the same kernel before each, plus one; 0 for the first.
     previous: Vec<u32>,
+    /// Where each entry's value is in its kernel's program, once that is made.
+    pub registers: Vec<Register>,
 }
 
 impl Fusion {
@@ -52,7 +53,7 @@ impl Fusion {
         let n = list.entries.len();
         let mut users = vec![Users::None; n];
         let mut kernels = vec![Kernel { steps: 0, inputs: 0, head: 0 }; n];
-        let mut fusion = Self { root: (0..n as u32).collect(), previous: vec![0; n] };
+        let mut fusion = Self { root: (0..n as u32).collect(), previous: vec![0; n], registers: vec![0; n] };
         for i in (0..n).rev() {
             let Some(node) = &list.entries[i].node else { continue };
             let graph = node.graph.lock();
@@ -96,9 +97,14 @@ impl Fusion {
         self.root[index] == index as u32
     }
 
-    /// The members of the kernel that ends in entry `root`, in order.
-    pub fn members(&self, root: usize) -> SmallVec<[usize; 8]> {
-        let mut members: SmallVec<[usize; 8]> = SmallVec::new();
+    /// The last member of an entry's kernel.
+    pub fn root(&self, index: usize) -> usize {
+        self.root[index] as usize
+    }
+
+    /// Makes `members` those of the kernel that ends in entry `root`, in order.
+    pub fn list_members(&self, root: usize, members: &mut Vec<usize>) {
+        members.clear();
         let mut at = root;
         loop {
             members.push(at);
@@ -108,7 +114,6 @@ impl Fusion {
             }
         }
         members.reverse();
-        members
     }
 }
 

@@ -24,16 +24,17 @@ type Values = SmallVec<[Arc<Value>; 4]>;
 impl Worklist {
     /// Records everything, inputs first.
     pub fn record(mut self, scheduler: &mut Scheduler) -> Result<()> {
-        let fusion = Fusion::new(&self);
+        let mut fusion = Fusion::new(&self);
+        let mut members = Vec::new();
         for i in 0..self.entries.len() {
             if !fusion.is_root(i) {
                 continue; // recorded with its kernel's last member
             }
             let Some(node) = self.entries[i].node.clone() else { continue };
-            let members = fusion.members(i);
-            self.record_entry(scheduler, &members, &node).map_err(|e| e.at(node.origin))?;
-            for member in members {
-                self.finish(member);
+            fusion.list_members(i, &mut members);
+            self.record_entry(scheduler, &mut fusion, &members, &node).map_err(|e| e.at(node.origin))?;
+            for member in &members {
+                self.finish(*member);
             }
             detach(&node);
             scheduler.encoder(node.stream).flush_if_full()?;
@@ -41,13 +42,22 @@ impl Worklist {
         Ok(())
     }
 
-    fn record_entry(&self, scheduler: &mut Scheduler, members: &[usize], node: &Arc<Node>) -> Result<()> {
+    fn record_entry(
+        &self,
+        scheduler: &mut Scheduler,
+        fusion: &mut Fusion,
+        members: &[usize],
+        node: &Arc<Node>,
+    ) -> Result<()> {
         let structured = match node.graph.lock().as_ref() {
             None => return Ok(()),
             Some(Graph { op: Op::Row(_) | Op::Cast(_) | Op::Constant(_), .. }) => None,
             Some(graph) => Some((graph.op.clone(), graph.inputs.clone())),
         };
-        let Some((op, inputs)) = structured else { return self.record_pointwise(scheduler, members, node) };
+        let Some((op, inputs)) = structured else {
+            let fused = self.program(fusion, members);
+            return self.record_pointwise(scheduler, fused, node);
+        };
         let mut record = Recorder { scheduler, node };
         match op {
             Op::Primitive(op) if op.0.is_view() => record.view(&*op.0, &inputs[0]),
@@ -76,9 +86,8 @@ impl Worklist {
             && x.value().is_some_and(|v| Arc::strong_count(&v.storage) == 1)
     }
 
-    /// Records the elementwise kernel of these entries, the last of which is `node`.
-    fn record_pointwise(&self, scheduler: &mut Scheduler, members: &[usize], node: &Arc<Node>) -> Result<()> {
-        let fused = self.program(members);
+    /// Records the elementwise kernel whose last member is `node`.
+    fn record_pointwise(&self, scheduler: &mut Scheduler, fused: Fused, node: &Arc<Node>) -> Result<()> {
         let mut record = Recorder { scheduler, node };
         let mut values = Values::new();
         for (x, _) in &fused.inputs {
@@ -111,19 +120,19 @@ impl Worklist {
     }
 
     /// The program of an elementwise kernel.
-    fn program(&self, members: &[usize]) -> Fused {
+    fn program(&self, fusion: &mut Fusion, members: &[usize]) -> Fused {
         let mut fused = Fused { inputs: SmallVec::new(), program: Program::default() };
         // Inputs come first among the registers, so find them all before the steps.
-        let mut graphs: SmallVec<[_; 8]> = SmallVec::new();
+        let mut graphs: SmallVec<[_; 8]> = SmallVec::with_capacity(members.len());
         for m in members {
             if let Some(node) = &self.entries[*m].node {
                 graphs.push((*m, node.graph.lock()));
             }
         }
-        let is_member = |x: &Array| self.find(&x.node).filter(|i| members.binary_search(i).is_ok());
+        let Some(last) = members.last().copied() else { return fused };
         for (_, graph) in &graphs {
             for x in graph.iter().flat_map(|g| &g.inputs) {
-                if is_member(x).is_some() || x.as_constant().is_some() {
+                if x.as_constant().is_some() || self.find(&x.node).is_some_and(|i| fusion.root(i) == last) {
                     continue;
                 }
                 match fused
@@ -139,15 +148,14 @@ impl Worklist {
         fused.program = Program::new(fused.inputs.iter().map(|(x, _)| x.dtype()));
         // A constant or two besides.
         fused.program.reserve(members.len() + 2);
-        let mut registers: SmallVec<[Register; 16]> = SmallVec::from_elem(0, members.len());
         for (m, graph) in &graphs {
             let Some(graph) = graph.as_ref() else { continue };
             let mut operands: SmallVec<[Register; 3]> = SmallVec::new();
             for x in &graph.inputs {
-                let register = if let Some(i) = is_member(x) {
-                    registers[members.binary_search(&i).unwrap_or(0)]
-                } else if let Some(value) = x.as_constant() {
+                let register = if let Some(value) = x.as_constant() {
                     fused.program.constant(value)
+                } else if let Some(i) = self.find(&x.node).filter(|i| fusion.root(*i) == last) {
+                    fusion.registers[i]
                 } else {
                     let at = fused
                         .inputs
@@ -167,8 +175,8 @@ impl Worklist {
                 Op::Constant(value) => fused.program.constant(*value),
                 _ => unreachable!("only elementwise nodes are fused"),
             };
-            registers[members.binary_search(m).unwrap_or(0)] = register;
-            if Some(m) == members.last() {
+            fusion.registers[*m] = register;
+            if *m == last {
                 fused.program.outputs = (0..outputs.len() as Register).map(|i| register + i).collect();
             }
         }
