@@ -4,11 +4,30 @@
 //! prompt; [`Session::generate`] streams what follows. A session may keep what it computed for the last prompt and reuse
 //! the part that the next one begins with, as a chat's does.
 
+use serde::Serialize;
+
 use crate::error::Result;
 use crate::hub::Model;
 
+/// A device that models run on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Device {
+    /// What `--device` takes.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// All of its memory, if known.
+    pub memory_bytes: Option<u64>,
+}
+
 /// Runs language models.
 pub trait Engine {
+    /// The devices of this machine, the default one first.
+    ///
+    /// # Errors
+    /// When none works.
+    fn devices(&self) -> Result<Vec<Device>>;
+
     /// Loads a model, ready to run. `device` is what `--device` says; `None` is the best there is.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use holdall_lm::cache::KvCache;
 use holdall_lm::generate::{self, Generation};
 use holdall_lm::{ChatTemplate, EncodeOptions, Message, RenderOptions, Sampler};
 
-use crate::engine::{BenchRun, Engine, Generated, Prompt, Request, Session, Timing};
+use crate::engine::{BenchRun, Device, Engine, Generated, Prompt, Request, Session, Timing};
 use crate::error::{Error, Kind, Result};
 use crate::hub::Model;
 
@@ -17,6 +17,21 @@ use crate::hub::Model;
 pub struct LanguageModels;
 
 impl Engine for LanguageModels {
+    fn devices(&self) -> Result<Vec<Device>> {
+        let all = holdall::device::all().map_err(|e| Error::new(Kind::Internal, e.to_string()))?;
+        Ok(all
+            .iter()
+            .map(|device| {
+                let info = device.info();
+                Device {
+                    name: info.name.clone(),
+                    description: info.description.clone(),
+                    memory_bytes: info.memory_bytes.map(|bytes| bytes as u64),
+                }
+            })
+            .collect())
+    }
+
     fn load(&self, model: &Model, device: Option<&str>) -> Result<Box<dyn Session>> {
         let stream = match device {
             Some(name) => DeviceId::named(name).and_then(Stream::default_of),

@@ -52,7 +52,7 @@ fn dispatch(command: &Command, engine: &dyn Engine, cx: &Context) -> Result<()> 
         Command::Chat(args) => with_standard_streams(|io| commands::chat::run(args, engine, cx, io)),
         Command::Bench(args) => with_standard_streams(|io| commands::bench::run(args, engine, cx, io)),
         Command::Models(args) => commands::models::run(&args.command, cx),
-        Command::Doctor(args) => commands::doctor::run(args, cx),
+        Command::Doctor(args) => commands::doctor::run(args, engine, cx),
     }
 }
 

@@ -52,6 +52,14 @@ impl DeviceId {
     }
 }
 
+/// All devices, the default one first.
+///
+/// # Errors
+/// When the runtime does not start: no backend is linked, or none of them works.
+pub fn all() -> Result<Vec<Arc<dyn Device>>> {
+    Ok(Runtime::get()?.devices())
+}
+
 /// Adds a device to those that the linked backends found: a simulated one, say. Its pool is over [`timelines`]. It
 /// stays for as long as the program runs.
 ///

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::args::DoctorArgs;
 use crate::context::Context;
+use crate::engine::{Device, Engine};
 use crate::env::TokenSource;
 use crate::error::Result;
 use crate::hub::alias::{self, DEFAULT_MODEL};
@@ -20,6 +21,9 @@ struct Report {
     version: &'static str,
     #[serde(flatten)]
     machine: Machine,
+    devices: Vec<Device>,
+    /// Why there are none.
+    device_error: Option<String>,
     caches: Vec<Cache>,
     default_model: DefaultModel,
     network: Network,
@@ -57,13 +61,18 @@ struct Network {
 ///
 /// # Errors
 /// Those of writing to standard output.
-pub fn run(args: &DoctorArgs, cx: &Context) -> Result<()> {
-    let report = look(cx);
+pub fn run(args: &DoctorArgs, engine: &dyn Engine, cx: &Context) -> Result<()> {
+    let report = look(engine, cx);
     if args.json { print(&super::json(&report)?) } else { print(&text(&report)) }
 }
 
-fn look(cx: &Context) -> Report {
+fn look(engine: &dyn Engine, cx: &Context) -> Report {
     let env = &cx.env;
+    // Whatever is missing is what the report is for.
+    let (devices, device_error) = match engine.devices() {
+        Ok(devices) => (devices, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
     let cache =
         |name, path: PathBuf| Cache { name, exists: path.is_dir(), size_bytes: disk_size(&path), path };
     let default = alias::find(DEFAULT_MODEL).unwrap_or(&alias::ALIASES[0]);
@@ -75,6 +84,8 @@ fn look(cx: &Context) -> Report {
     Report {
         version: env!("CARGO_PKG_VERSION"),
         machine: Machine::look(),
+        devices,
+        device_error,
         caches: vec![cache("holdall", env.cache()), cache("huggingface", env.hf_hub_cache())],
         default_model: DefaultModel {
             name: default.name,
@@ -125,6 +136,16 @@ fn text(report: &Report) -> String {
         "memory",
         format!("{} available of {}{limit}", bytes(memory.available_bytes), bytes(memory.total_bytes)),
     );
+    for (i, device) in report.devices.iter().enumerate() {
+        let memory = device.memory_bytes.map_or(String::new(), |n| format!(", {}", human_bytes(n)));
+        line(
+            if i == 0 { "devices" } else { "" },
+            format!("{} ({}{memory})", device.name, device.description),
+        );
+    }
+    if let Some(error) = &report.device_error {
+        line("devices", format!("none: {error}"));
+    }
     for cache in &report.caches {
         line(&format!("{} cache", short(cache.name)), format!("{} ({})", shown(&cache.path), size(cache)));
     }

@@ -8,7 +8,7 @@ use clap::Parser;
 use super::io::Io;
 use crate::args::{Cli, Command};
 use crate::context::Context;
-use crate::engine::{BenchRun, Engine, Generated, Prompt, Request, Session, Timing};
+use crate::engine::{BenchRun, Device, Engine, Generated, Prompt, Request, Session, Timing};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::hub::Model;
@@ -35,6 +35,10 @@ impl Fake {
 }
 
 impl Engine for Fake {
+    fn devices(&self) -> Result<Vec<Device>> {
+        Err(Error::new(Kind::Internal, "no driver"))
+    }
+
     fn load(&self, model: &Model, device: Option<&str>) -> Result<Box<dyn Session>> {
         assert!(model.path.is_file());
         match device {

@@ -16,6 +16,7 @@ fn everything_is_looked_at_and_no_secret_is_told() {
         "cores:",
         "simd:",
         "memory:",
+        "cpu (",
         "not there yet",
         "smollm2, not fetched",
         "but offline",
@@ -30,7 +31,18 @@ fn everything_is_looked_at_and_no_secret_is_told() {
         assert!(!output.contains("secret") && !output.contains("hidden"), "{output}");
     }
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-    for key in ["version", "os", "arch", "cpu", "memory", "caches", "default_model", "network", "variables"] {
+    for key in [
+        "version",
+        "os",
+        "arch",
+        "cpu",
+        "memory",
+        "devices",
+        "caches",
+        "default_model",
+        "network",
+        "variables",
+    ] {
         assert!(value.get(key).is_some(), "{key} is missing: {json}");
     }
     assert_eq!(value["network"]["token"], "HF_TOKEN");
