@@ -91,6 +91,14 @@ impl Error {
         self
     }
 
+    /// The same once more, for an error that everybody gets who asks; what caused it becomes part of the message.
+    pub(crate) fn again(&self) -> Self {
+        let Inner { kind, op, message, built_at, source } = &*self.0;
+        let message =
+            source.as_ref().map_or_else(|| message.clone(), |source| format!("{message}: {source}"));
+        Self(Box::new(Inner { kind: *kind, op, message, built_at: *built_at, source: None }))
+    }
+
     /// What kind of thing went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

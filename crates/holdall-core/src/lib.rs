@@ -21,6 +21,7 @@ pub mod ops;
 pub mod random;
 mod runtime;
 mod scalar;
+pub mod settings;
 mod shape;
 mod short;
 mod stream;

@@ -24,11 +24,8 @@ pub(crate) struct Runtime {
 impl Runtime {
     /// The runtime, with every device that the linked backends find.
     pub fn get() -> Result<&'static Self> {
-        static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
-        RUNTIME
-            .get_or_init(|| Self::start().map_err(|e| format!("{e:?}")))
-            .as_ref()
-            .map_err(|e| Error::new(ErrorKind::Device, "device", e.clone()))
+        static RUNTIME: OnceLock<Result<Runtime>> = OnceLock::new();
+        RUNTIME.get_or_init(Self::start).as_ref().map_err(Error::again)
     }
 
     fn start() -> Result<Self> {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use holdall_core::command::Launch;
 use holdall_core::device::{Backend, BackendEntry, Device, DeviceInfo, DeviceStream, Kernels, Pointwise};
-use holdall_core::{Error, ErrorKind, Result};
+use holdall_core::{Error, ErrorKind, Result, settings};
 use holdall_memory::{Driver, HostDriver, Pool, Storage, Timelines, User};
 
+use crate::isa::Isa;
 use crate::kernel::{Kernel, Scratch, Slice, span};
 use crate::kernels::pointwise::PointwiseKernel;
 use crate::launch;
@@ -39,24 +40,18 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// The CPU with as many threads as `HOLDALL_CPU_THREADS` says, or as the process may run at once.
+    /// The CPU with as many threads as the settings say, or as the process may run at once.
     ///
     /// # Errors
-    /// When `HOLDALL_CPU_THREADS` is not a number above 0.
+    /// When a setting means nothing.
     pub fn new(timelines: &Arc<Timelines>) -> Result<Self> {
-        let threads = match std::env::var("HOLDALL_CPU_THREADS") {
-            Ok(text) => text.parse().ok().filter(|n| (1..=1024).contains(n)).ok_or_else(|| {
-                Error::argument(
-                    "cpu",
-                    format!("HOLDALL_CPU_THREADS is {text:?}; wanted a number from 1 to 1024"),
-                )
-            })?,
-            Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
-        };
+        let available = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = settings::cpu_threads()?.unwrap_or_else(available);
+        Isa::allowed()?;
         let driver = Arc::new(HostDriver::new());
         let info = DeviceInfo {
             name: "cpu".into(),
-            description: format!("{} threads, {:?}", threads, crate::isa::Isa::get()),
+            description: format!("{} threads, {:?}", threads, Isa::get()),
             memory_bytes: driver.total_bytes(),
         };
         let pool = Pool::new(driver, timelines.clone());

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use holdall_core::{Result, settings};
+
 /// A level of vector instructions for which kernels are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Isa {
@@ -14,22 +16,27 @@ pub enum Isa {
 }
 
 impl Isa {
-    /// The best level that the machine has and `HOLDALL_ISA` (`portable`, `avx2`, `avx512`) allows.
+    const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+
+    /// The best level that the machine has and the settings allow.
     pub fn get() -> Self {
         static ISA: OnceLock<Isa> = OnceLock::new();
-        *ISA.get_or_init(|| {
-            let allowed = match std::env::var("HOLDALL_ISA").as_deref() {
-                Ok("portable") => Self::Portable,
-                Ok("avx2") => Self::Avx2,
-                _ => Self::Avx512,
-            };
-            detect().min(allowed)
-        })
+        // A setting that means nothing was refused when the device was made.
+        *ISA.get_or_init(|| detect().min(Self::allowed().unwrap_or(Self::Avx512)))
+    }
+
+    /// The best level that the settings allow: `portable`, `avx2` or `avx512`.
+    ///
+    /// # Errors
+    /// When they name no level.
+    pub fn allowed() -> Result<Self> {
+        let level = settings::isa(&["portable", "avx2", "avx512"])?;
+        Ok(level.map_or(Self::Avx512, |i| Self::ALL[i]))
     }
 
     /// Every level that runs here, for tests that compare them.
     pub fn available() -> Vec<Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|isa| *isa <= detect()).collect()
+        Self::ALL.into_iter().filter(|isa| *isa <= detect()).collect()
     }
 }
 

@@ -226,10 +226,6 @@ impl Array {
         } else {
             Self::apply(Reduce { reduction: Reduction::Sum, axes }, &[self])?
         };
-        summed.reshape_to(shape)?.cast_back(self.dtype())
-    }
-
-    fn cast_back(self, dtype: Dtype) -> Result<Self> {
-        Ok(self.astype(dtype))
+        Ok(summed.reshape_to(shape)?.astype(self.dtype()))
     }
 }

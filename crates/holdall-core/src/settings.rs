@@ -1,0 +1,35 @@
+//! The environment variables that the libraries read, all of them. `docs/environment.md` lists them for users.
+//!
+//! A backend asks for its own when its device is made; a value that means nothing is an error then.
+
+use crate::error::{Error, Result};
+
+/// `HOLDALL_CPU_THREADS`: threads that work on one command buffer of the CPU; none said means as many as may run.
+///
+/// # Errors
+/// When it is not a number from 1 to 1024.
+pub fn cpu_threads() -> Result<Option<usize>> {
+    read("HOLDALL_CPU_THREADS", "a number from 1 to 1024", |text| {
+        text.parse().ok().filter(|n| (1..=1024).contains(n))
+    })
+}
+
+/// `HOLDALL_ISA`: the index in `levels` of the best vector instructions that the CPU may use.
+///
+/// # Errors
+/// When it is none of `levels`.
+pub fn isa(levels: &[&str]) -> Result<Option<usize>> {
+    read("HOLDALL_ISA", &levels.join(" or "), |text| levels.iter().position(|level| *level == text))
+}
+
+fn read<T>(name: &str, wanted: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
+    match std::env::var_os(name) {
+        None => Ok(None),
+        Some(text) => {
+            let value = text.to_str().and_then(parse);
+            value
+                .map(Some)
+                .ok_or_else(|| Error::argument("device", format!("{name} is {text:?}; wanted {wanted}")))
+        }
+    }
+}
