@@ -37,7 +37,10 @@ impl Engine for LanguageModels {
             Some(name) => DeviceId::named(name).and_then(Stream::default_of),
             None => Stream::default_of(DeviceId::DEFAULT),
         }
-        .map_err(|e| Error::new(Kind::Usage, e.to_string()).hint("leave --device out to use the best one"))?;
+        .map_err(|e| {
+            let error = Error::new(Kind::Usage, e.to_string());
+            if device.is_some() { error.hint("leave --device out to use the best one") } else { error }
+        })?;
         let loaded = stream.scope(|| holdall_lm::Model::open(&model.path)).map_err(of_model)?;
         Ok(Box::new(Loaded { model: loaded, stream, cache: Vec::new(), cached: Vec::new() }))
     }
