@@ -33,7 +33,7 @@ pub use dtype::{Category, Dtype, Element};
 pub use error::{Error, ErrorKind, Origin, Result};
 pub use eval::{async_eval, eval};
 pub use inventory;
-pub use ops::{Index, Key};
+pub use ops::{Index, Key, MetalKernel};
 pub use scalar::{Operand, Scalar};
 pub use shape::{
     Dims, Layout, Strides, axes_indices, axis_index, broadcast, broadcast_strides, contiguous_strides,
