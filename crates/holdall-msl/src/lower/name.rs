@@ -121,7 +121,21 @@ impl<'a> Lower<'a> {
             return Ok(Some(Outcome::Value(value)));
         }
         // An enum's values are found by the enum's declaration.
-        let entries = self.globals.visible(outer.name, self.frame.namespace);
+        let before = &scopes[..scopes.len() - 1];
+        let entries = match before {
+            [] => self.globals.visible(outer.name, self.frame.namespace),
+            _ => self
+                .namespace_of(before)
+                .map_or_else(Default::default, |at| self.globals.inside(outer.name, at)),
+        };
+        // The values of an enum of a function are known by their names there.
+        if before.is_empty()
+            && let Some(Binding::Type(ty)) = self.find_local(outer.name)
+            && self.types.as_scalar(*ty).is_some()
+            && let Some(Binding::Value(value)) = self.find_local(name)
+        {
+            return Ok(Some(Outcome::Value(value.clone())));
+        }
         for entry in &entries {
             if let Decl::Enum(decl) = entry.decl
                 && let Some(index) = decl.values.iter().position(|(value, ..)| *value == name)

@@ -335,10 +335,7 @@ impl Parser<'_> {
                 break;
             }
         }
-        if !self.peek().is(Punct::Semicolon) {
-            return Err(self.expected("`;`"));
-        }
-        self.bump();
+        self.expect(Punct::Semicolon)?;
         Ok(list)
     }
 

@@ -170,7 +170,13 @@ impl<'a> Parser<'a> {
         if self.peek().is(punct) {
             return Ok(self.bump());
         }
-        Err(self.expected(&format!("`{}`", punct.text())))
+        let error = self.expected(&format!("`{}`", punct.text()));
+        // A semicolon that is missing at the end of a line is the only mistake there.
+        let token = self.peek();
+        if punct == Punct::Semicolon && token.line_start && token.kind != TokenKind::End {
+            return Ok(token);
+        }
+        Err(error)
     }
 
     /// Takes the `>` that closes template arguments, which may be half of a `>>`.

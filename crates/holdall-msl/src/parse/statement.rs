@@ -157,7 +157,16 @@ impl Parser<'_> {
                 let list = self.variables()?;
                 Ok(StmtKind::Variables(list))
             }
-            _ => self.expression_statement(),
+            _ => {
+                // Types that are missing here are named before their arguments are misunderstood.
+                let next = self.peek_ahead(1);
+                let declares = next.is(Punct::Less) || next.kind == TokenKind::Identifier;
+                let missing = crate::known::unsupported_type(self.interner.text(token.symbol));
+                if let Some(message) = missing.filter(|_| declares && self.kind_of(token.symbol).is_none()) {
+                    return Err(self.sink.error(Kind::Unsupported, start, message));
+                }
+                self.expression_statement()
+            }
         }
     }
 

@@ -240,7 +240,7 @@ fn warnings_do_not_stop() {
         2,
     );
     let compiled = kernel.compile().expect("it compiles");
-    let messages: Vec<&str> = compiled.warnings.iter().map(|warning| warning.message()).collect();
+    let messages: Vec<&str> = compiled.warnings.iter().map(holdall_msl::Diagnostic::message).collect();
     let want = [
         "this condition assigns: did you mean `==`?",
         "MSL has no `double`: this literal is a `float`",
@@ -251,5 +251,5 @@ fn warnings_do_not_stop() {
         compiled.warnings.iter().all(|w| w.severity() == Severity::Warning && w.kind() == Kind::Suspicious)
     );
     let label = compiled.warnings[0].label().expect("a place");
-    assert_eq!((label.position().part, label.position().line, label.position().column), (Part::Body, 1, 26));
+    assert_eq!((label.position().part, label.position().line, label.position().column), (Part::Body, 1, 25));
 }

@@ -1,9 +1,11 @@
 //! The front end as a whole: what kernels compute, and what is said about wrong ones.
 
 mod errors;
+mod exercise;
 mod kernels;
 mod language;
 mod machine;
+mod mutations;
 mod samples;
 mod scalars;
 mod support;
