@@ -107,6 +107,10 @@ impl<'a> Lower<'a> {
                     return self.inline(fit, &args, span);
                 }
             }
+            if let Some(member) = self.own_member(name, span)? {
+                let args = self.arguments(args)?;
+                return self.call_outcome(member, args, span);
+            }
         } else if let Some(ty) = self.scope_type(scopes)? {
             let candidates = self.methods(ty, name, None);
             if !candidates.is_empty() {
@@ -308,7 +312,8 @@ impl<'a> Lower<'a> {
                 return Some((function, ty));
             }
             let numeric = self.types.as_scalar(ty).is_some() && self.types.as_scalar(to).is_some();
-            if numeric && found.is_none() {
+            let better = found.is_none_or(|(other, _)| other.is_explicit && !function.is_explicit);
+            if numeric && better {
                 found = Some((function, ty));
             }
         }

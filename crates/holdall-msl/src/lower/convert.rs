@@ -6,7 +6,7 @@ use super::types::{Ty, TyKind};
 use super::value::{Parts, Value};
 use crate::diagnostic::{Kind, Result};
 use crate::ir::{Compare, NULL, Operand};
-use crate::scalar::Scalar;
+use crate::scalar::{Scalar, Space};
 use crate::source::Span;
 
 /// How good an implicit conversion is; less is better.
@@ -151,6 +151,11 @@ impl<'a> Lower<'a> {
         {
             if s != t {
                 notes.push((format!("the address spaces differ: `{s}` and `{t}`"), None));
+                if s == Space::Constant && t == Space::Device {
+                    let note =
+                        "inputs with fewer than 8 elements are in `constant` memory: `auto` takes both";
+                    notes.push((note.to_owned(), None));
+                }
             } else if ca && !cb && a == b {
                 notes.push(("the pointer would lose `const`".to_owned(), None));
             } else if a != b {

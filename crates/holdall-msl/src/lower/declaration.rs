@@ -231,6 +231,9 @@ impl<'a> Lower<'a> {
             Item::Struct(decl) => self.local_struct(decl, span),
             Item::Enum(decl) => self.local_enum(decl),
             Item::Variables(list) => self.variables(list),
+            Item::Namespace(path, items) if path.is_empty() => {
+                items.iter().try_for_each(|item| self.local_item(item, span))
+            }
             // The namespaces of the language are always visible, and others are found through the header's scopes.
             Item::UsingNamespace(_) | Item::Using(_) => Ok(()),
             _ => Err(self.unsupported(span, "this declaration inside of a function is")),

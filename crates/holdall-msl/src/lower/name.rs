@@ -98,7 +98,7 @@ impl<'a> Lower<'a> {
     }
 
     /// A member of the struct that the function belongs to.
-    fn own_member(&mut self, name: Symbol, span: Span) -> Result<Option<Outcome<'a>>> {
+    pub(super) fn own_member(&mut self, name: Symbol, span: Span) -> Result<Option<Outcome<'a>>> {
         let Some(structure) = self.frame.structure else { return Ok(None) };
         let is_field = self
             .types

@@ -292,11 +292,33 @@ impl<'a> Lower<'a> {
     fn struct_operator(&mut self, op: Punct, a: Value, b: Value, span: Span) -> Result<Value> {
         let name = format!("operator{}", op.text());
         let (ta, tb) = (a.ty, b.ty);
-        let found = self.call_operator(&name, vec![Outcome::Value(a), Outcome::Value(b)], span)?;
-        match found {
-            Some(outcome) => self.value_of(outcome),
-            None => Err(self.operands_do_not_fit(op, ta, tb, span)),
+        let args = vec![Outcome::Value(a.clone()), Outcome::Value(b.clone())];
+        if let Some(outcome) = self.call_operator(&name, args, span)? {
+            return self.value_of(outcome);
         }
+        // Operands that convert to numbers are numbers.
+        let converted = [self.numeric_conversion(a, span)?, self.numeric_conversion(b, span)?];
+        match converted {
+            [Some(a), Some(b)] => self.binary_operator(op, a, b, span),
+            _ => Err(self.operands_do_not_fit(op, ta, tb, span)),
+        }
+    }
+
+    /// A number as it is, a struct by its conversion operator.
+    fn numeric_conversion(&mut self, value: Value, span: Span) -> Result<Option<Value>> {
+        if self.types.numeric(value.ty).is_some() {
+            return Ok(Some(value));
+        }
+        for scalar in [Scalar::F32, Scalar::I32, Scalar::U32] {
+            let to = self.types.scalar(scalar);
+            if let Some((function, result)) = self.conversion_operator(value.ty, to)
+                && !function.is_explicit
+                && self.types.numeric(result).is_some()
+            {
+                return self.call_conversion(value, function, span).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn struct_prefix(&mut self, op: Punct, value: Value, span: Span) -> Result<Value> {

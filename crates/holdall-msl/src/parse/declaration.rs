@@ -137,8 +137,7 @@ impl Parser<'_> {
         let is_typedef = self.bump().symbol == word::TYPEDEF;
         if is_typedef {
             if matches!(self.peek().symbol, word::STRUCT | word::CLASS | word::ENUM) && self.defines_type() {
-                let message = "write `struct Name { … };` rather than a typedef of it";
-                return Err(self.sink.error(Kind::Unsupported, self.peek().span(), message));
+                return self.typedef_of_definition();
             }
             let base = self.base_type(&mut Specifiers::default())?;
             let ty = self.pointers(base);
@@ -165,6 +164,32 @@ impl Parser<'_> {
         let path = self.path()?;
         self.expect(Punct::Semicolon)?;
         Ok(Item::Using(path))
+    }
+
+    /// `typedef struct { … } Name;`
+    fn typedef_of_definition(&mut self) -> Result<Item> {
+        if self.peek().is_word(word::ENUM) {
+            let mut made = self.enumeration()?;
+            let (name, _) = self.identifier("the name of the type")?;
+            self.expect(Punct::Semicolon)?;
+            self.declare(name, NameKind::Type);
+            made.name = Some(name);
+            return Ok(Item::Enum(made));
+        }
+        let mut made = self.structure(None)?;
+        let (name, span) = self.identifier("the name of the type")?;
+        self.expect(Punct::Semicolon)?;
+        self.declare(name, NameKind::Type);
+        if made.name == word::EMPTY {
+            made.name = name;
+            return Ok(Item::Struct(made));
+        }
+        let segments = vec![crate::ast::Segment { name: made.name, args: None, span }];
+        let kind = crate::ast::TypeKind::Path(crate::ast::Path { segments, span });
+        let ty = TypeExpr { kind, is_const: false, space: None, span };
+        // Two declarations in one: a namespace without a name is where it stands.
+        let alias = Item::Alias(Alias { name, template: None, ty });
+        Ok(Item::Namespace(Vec::new(), vec![Item::Struct(made), alias]))
     }
 
     /// `template <…>` and what it is of.

@@ -254,7 +254,8 @@ impl Parser<'_> {
     pub(super) fn structure(&mut self, template: Option<Vec<TemplateParameter>>) -> Result<Struct> {
         self.bump();
         self.attributes();
-        let (name, _) = self.identifier("the name of the struct")?;
+        let anonymous = self.peek().is(Punct::LeftBrace);
+        let name = if anonymous { word::EMPTY } else { self.identifier("the name of the struct")?.0 };
         let mut specialised = None;
         let is_template = template.as_ref().is_some_and(|list| !list.is_empty());
         if self.peek().is(Punct::Less) {

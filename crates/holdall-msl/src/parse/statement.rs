@@ -208,12 +208,17 @@ impl Parser<'_> {
             let n = self.locals.len();
             self.expect(Punct::LeftParen)?;
             let mut init = None;
+            let mut declared = None;
             if self.starts_declaration() {
                 let span = self.peek().span();
-                let kind = StmtKind::Variables(self.variables()?);
-                init = Some(Stmt { kind, span });
+                let (list, condition) = self.condition_variables()?;
+                init = Some(Stmt { kind: StmtKind::Variables(list), span });
+                declared = condition;
             }
-            let condition = self.in_brackets(Self::expression)?;
+            let condition = match declared {
+                Some(condition) => condition,
+                None => self.in_brackets(Self::expression)?,
+            };
             self.warn_assignment(&condition);
             self.expect(Punct::RightParen)?;
             let body = self.scoped(Self::statement)?;
@@ -228,6 +233,26 @@ impl Parser<'_> {
                 return Ok(StmtKind::If { branches, otherwise });
             }
         }
+    }
+
+    /// The declaration in `if (int i = f(); i > 0)`, or the one in `if (int i = f())`, which is the condition, too.
+    fn condition_variables(&mut self) -> Result<(Vec<crate::ast::Variable>, Option<Expr>)> {
+        let mut specifiers = super::types::Specifiers::default();
+        let base = self.base_type(&mut specifiers)?;
+        let ty = self.pointers(base.clone());
+        let (name, span) = self.identifier("the name of a variable")?;
+        let mut list = vec![self.declarator(name, span, ty, specifiers)?];
+        if self.peek().is(Punct::RightParen) {
+            let segments = vec![crate::ast::Segment { name, args: None, span }];
+            let path = crate::ast::Path { segments, span };
+            return Ok((list, Some(Expr { kind: crate::ast::ExprKind::Name(path), span })));
+        }
+        if self.accept(Punct::Comma) {
+            list.extend(self.declarators(&base, specifiers)?);
+        } else {
+            self.expect(Punct::Semicolon)?;
+        }
+        Ok((list, None))
     }
 
     /// `=` where `==` was meant. Parentheses around it do not silence this: they are not in the tree.

@@ -1,5 +1,6 @@
 //! The front end as a whole: what kernels compute, and what is said about wrong ones.
 
+mod corners;
 mod errors;
 mod exercise;
 mod kernels;
