@@ -292,6 +292,14 @@ impl Sink {
         self.stopped
     }
 
+    /// Adds a note to what was reported since the mark was taken.
+    pub(crate) fn annotate(&mut self, mark: (usize, usize, bool), message: &str, span: Span) {
+        const NOTES: usize = 4;
+        for raw in self.list.iter_mut().skip(mark.0).filter(|raw| raw.notes.len() < NOTES) {
+            raw.notes.push((message.to_owned(), Some(span)));
+        }
+    }
+
     /// A mark for [`Self::undo`].
     pub(crate) fn mark(&self) -> (usize, usize, bool) {
         (self.list.len(), self.errors, self.stopped)

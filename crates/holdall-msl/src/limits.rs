@@ -1,5 +1,7 @@
 //! Bounds on what a kernel may ask of the compiler. Whatever the text is, compiling it ends, in bounded time and memory.
 
+/// The stack of a compilation. What the bounds below allow takes under 5 MiB in release builds, more without optimisation.
+pub(crate) const STACK_BYTES: usize = 64 << 20;
 /// Bytes of a header or a body.
 pub(crate) const SOURCE_BYTES: usize = 4 << 20;
 /// Tokens after preprocessing, header and body together.
@@ -7,13 +9,13 @@ pub(crate) const TOKENS: usize = 1_000_000;
 /// Macros inside of macros.
 pub(crate) const MACRO_DEPTH: usize = 64;
 /// Brackets, statements and types inside of each other in the text.
-pub(crate) const NESTING: u32 = 80;
+pub(crate) const NESTING: u32 = 120;
 /// Operators of one level in a row: `a + b + c + …`.
 pub(crate) const CHAIN: usize = 2000;
 /// Steps of the parser. Only reading the same tokens over and over, as one of several things they may be, gets there.
 pub(crate) const PARSER_STEPS: usize = 8_000_000;
 /// Expressions, statements and calls inside of each other while calls are inlined.
-pub(crate) const LOWERING_DEPTH: u32 = 220;
+pub(crate) const LOWERING_DEPTH: u32 = 256;
 /// Calls inside of each other.
 pub(crate) const CALL_DEPTH: u32 = 48;
 /// Operations of the lowered kernel, before anything is dropped.

@@ -165,6 +165,12 @@ impl<'a> Lower<'a> {
                         let ty = self.types.pointer(place.ty, place.space, place.is_const);
                         Ok(Outcome::Value(Value::new(ty, [place.object, place.offset])))
                     }
+                    // A constant has an address if somebody asks for it.
+                    Outcome::Value(value) if matches!(operand.kind, ExprKind::Name(_)) => {
+                        let place = self.materialise(&value, span)?;
+                        let ty = self.types.pointer(place.ty, place.space, true);
+                        Ok(Outcome::Value(Value::new(ty, [place.object, place.offset])))
+                    }
                     _ => Err(self.sink.error(Kind::Type, span, "this has no address: it is a value")),
                 };
             }

@@ -64,8 +64,15 @@ impl<'a> Lower<'a> {
     pub(crate) fn inline(&mut self, fit: Fit<'a>, args: &[Outcome<'a>], span: Span) -> Result<Outcome<'a>> {
         let function = fit.candidate.function;
         self.enter(function, span)?;
+        // What is wrong in a template may be right for other arguments, so the call matters.
+        let depends = function.template.is_some() || fit.candidate.is_prelude;
+        let (mark, outside) = (self.sink.mark(), !self.frame.is_prelude);
         let result = self.attributed(span, |lower| lower.inline_entered(fit, args, span));
         self.calls.pop();
+        if depends && outside {
+            let message = format!("in this call of `{}`", self.text(function.name));
+            self.sink.annotate(mark, &message, span);
+        }
         result
     }
 

@@ -101,3 +101,15 @@ fn shadows_and_scopes() {
     assert_eq!(int_of("int k = 5; int j = k-- - --k;", "j * 10 + k"), 23);
     assert_eq!(float_of("half a = 1; float b = 2; bool c = true;", "(c ? a : b) + (c ? 1 : 2.5f)"), 2.0);
 }
+
+#[test]
+fn pointers_live_in_structs_and_arrays() {
+    let header = "struct View { const device int* data; int stride; int at(int i) const { return data[i * stride]; } };
+        View shifted(View v, int by) { v.data += by; return v; } struct Pair { thread int* a; device int* out; };";
+    let body = "View v = {x, 2}; y[0] = v.at(3); y[1] = shifted(v, 1).at(1); const device int* rows[3] = {x, x + 4, x + 8}; int s = 0;
+        for (int i = 0; i < 3; i++) s += rows[i][1]; y[2] = s; int local = 7; Pair p = {&local, y + 3}; *p.a += 1; p.out[0] = local;
+        View views[2] = {{x, 1}, {x + 1, 3}}; for (int i = 0; i < 2; i++) y[4 + i] = views[i].at(2); rows[1] = nullptr; y[6] = rows[1] == nullptr;
+        const int five = 5; thread const int* q = &five; y[7] = *q; for (int i = 0; i < 3; i++) { rows[i]++; } y[8] = rows[2] - x;";
+    let body = body.replace("{ rows[i]++; }", "{ if (i != 1) rows[i]++; }");
+    assert_eq!(ints(header, &body, 9), [18, 9, 45, 8, 6, 21, 1, 5, 9]);
+}

@@ -233,6 +233,42 @@ fn bounds_are_errors() {
 }
 
 #[test]
+fn mistakes_in_templates_show_the_call() {
+    let got = error("template <typename T>\nT first(T a) {\n  return a[0];\n}", "y[0] = first(1.0f);");
+    let want = "\
+error: `[]` takes an array, pointer or vector, got `float`
+ --> header:3:10
+  |
+3 |   return a[0];
+  |          ^
+note: in this call of `first`
+ --> body:1:8
+  |
+1 | y[0] = first(1.0f);
+  |        ^^^^^^^^^^^
+";
+    assert_eq!(got, want);
+}
+
+#[test]
+fn small_inputs_are_explained() {
+    let got = error("", "const device int* p = n;");
+    assert!(
+        got.contains("= note: inputs with fewer than 8 elements are in `constant` memory: `auto` takes both"),
+        "{got}"
+    );
+}
+
+#[test]
+fn switches_inside_of_switches_are_bounded() {
+    let cases: String = (0..100).map(|i| format!("case {i}: y[0] = {i}; break; ")).collect();
+    let nested = (0..10).fold("y[1] = 1;".to_owned(), |inner, _| {
+        format!("switch (n[0]) {{ case 1000: {{ {inner} }} {cases} }}")
+    });
+    assert!(message(&nested).contains("nested too deeply"), "{}", message(&nested));
+}
+
+#[test]
 fn warnings_do_not_stop() {
     let kernel = Kernel::new("int a[2]; a[0] = 1; if (a[0] = 2) y[0] = 1; y[1] = 2.0L; a[2] = 1;").output(
         "y",
