@@ -28,7 +28,13 @@ pub(crate) const TEMPLATE_DEPTH: u32 = 32;
 pub(crate) const VALUE_SCALARS: usize = 4096;
 /// Bytes of a variable.
 pub(crate) const OBJECT_BYTES: u64 = 1 << 26;
+/// Bytes of a token that a macro puts together.
+pub(crate) const TOKEN_BYTES: usize = 4096;
+/// What a call counts in operations, even if nothing is left of it.
+pub(crate) const CALL_COST: usize = 16;
 /// Steps of the evaluation of one constant expression.
 pub(crate) const CONSTANT_STEPS: usize = 200_000;
+/// Steps of the evaluation of all constant expressions.
+pub(crate) const ALL_CONSTANT_STEPS: usize = 4_000_000;
 /// Diagnostics that one compilation reports.
 pub(crate) const DIAGNOSTICS: usize = 20;

@@ -55,6 +55,7 @@ impl<'a> Lower<'a> {
             return Err(self.sink.limit(span, message));
         }
         self.check_size(span)?;
+        self.builder.n_ops += limits::CALL_COST;
         self.called.insert(std::ptr::from_ref(function));
         self.calls.push(function);
         Ok(())
@@ -167,6 +168,11 @@ impl<'a> Lower<'a> {
         self.begin_block();
         self.statements(body);
         let block = self.end_block();
+        if let Target::Inlined { place: Some(place), .. } = &self.frame.result {
+            // On a way that returns nothing, there is no result.
+            let place = place.clone();
+            self.fresh(&place);
+        }
         self.builder.push(ir::Stmt::Block { label, body: block });
         let Target::Inlined { ty, place, closure, .. } = std::mem::take(&mut self.frame.result) else {
             return Err(crate::diagnostic::Reported);

@@ -74,6 +74,8 @@ pub(crate) struct Lower<'a> {
     called: rustc_hash::FxHashSet<*const ast::Function>,
     /// How deeply templates and constants are instantiated in each other.
     template_depth: u32,
+    /// Steps that constant expressions have taken.
+    constant_steps: usize,
 }
 
 /// The function that is being lowered.

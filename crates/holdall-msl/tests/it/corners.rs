@@ -113,3 +113,31 @@ fn pointers_live_in_structs_and_arrays() {
     let body = body.replace("{ rows[i]++; }", "{ if (i != 1) rows[i]++; }");
     assert_eq!(ints(header, &body, 9), [18, 9, 45, 8, 6, 21, 1, 5, 9]);
 }
+
+/// Whether the machine of the tests meets a value that was never written.
+fn reads_nothing(statements: &str) -> bool {
+    let result = std::panic::catch_unwind(|| int_of(statements, "r"));
+    result.is_err_and(|panic| {
+        panic.downcast_ref::<String>().is_some_and(|text| text.contains("before it is written"))
+    })
+}
+
+#[test]
+fn reads_of_unwritten_variables_stay_reads() {
+    assert!(reads_nothing("int r;"));
+    assert!(reads_nothing("int a; int c = y[0]; if (c == 1) a = 5; int r = a;"));
+    assert!(reads_nothing("int r = 0; for (int i = 0; i < 2; i++) { int t; if (i == 0) t = 1; r += t; }"));
+    assert!(reads_nothing(
+        "auto f = [&](int v) { if (v == 1) return 3; if (v == 2) return 3; }; int r = f(y[0] + 3);"
+    ));
+    assert!(reads_nothing("float2 v; v.x = 1; int r = v.y;"));
+    assert!(!reads_nothing("int r; for (int i = 0; i < 2; i++) { int t; if (i >= 0) t = 1; r = t; }"));
+}
+
+#[test]
+fn limits_of_all_types() {
+    let body = "y[0] = isinf(Limits<bfloat16_t>::min) && Limits<bfloat16_t>::min < 0; y[1] = Limits<bool>::max; y[2] = numeric_limits<ulong>::max() == ~0ul;
+        y[3] = metal::numeric_limits<float>::infinity() == INFINITY; y[4] = Limits<int8_t>::min; y[5] = numeric_limits<short>::digits; y[6] = ceildiv(7, 2);
+        y[7] = numeric_limits<half>::epsilon() == 0.0009765625h; { threadgroup T tile[N][2]; tile[1][1] = T(2); y[8] = sizeof(tile) + int(tile[1][1]); } y[9] = M_PI_F > 3.14f;";
+    assert_eq!(ints("", body, 10), [1, 1, 1, 1, -128, 15, 4, 1, 18, 1]);
+}

@@ -228,6 +228,17 @@ fn bounds_are_errors() {
     assert!(message("float a[1 << 30];").contains("an array takes at most"));
     let endless = "constexpr int f() { int i = 0; while (true) { i++; } return i; }";
     assert!(messages(endless, "int a[f()];")[0].contains("expected a constant expression"));
+    let doubling = "#define D(x) x##x\n#define E(x) D(x)\n#define S(x) #x\n#define T(x) S(x)";
+    let nested = format!("y[0] = {}a{};", "E(".repeat(40), ")".repeat(40));
+    assert!(messages(doubling, &nested)[0].contains("a token of more than 4096 bytes"));
+    let nested = format!("y[0] = {}\"{};", "T(".repeat(40), ")".repeat(40));
+    assert!(!messages(doubling, &nested).is_empty());
+    let twice =
+        "template <int N> int f() { return f<N - 1>() + f<N - 1>(); } template <> int f<0>() { return 1; }";
+    assert!(messages(twice, "y[0] = f<20>();")[0].contains("more than a million operations"));
+    let slow = "constexpr int f() { int i = 0; while (i < 10000) { i++; } return i; }";
+    let asserts = "static_assert(f() > 0);".repeat(1000);
+    assert!(messages(slow, &asserts)[0].contains("takes too long"));
     let chain = format!("int a = n[0]; if (a == 1) y[0] = 1; {}", "else if (a == 2) y[0] = 2; ".repeat(2000));
     assert!(message(&chain).contains("nested too deeply"));
 }
