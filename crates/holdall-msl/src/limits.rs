@@ -26,6 +26,12 @@ pub(crate) const STRUCTS: usize = 10_000;
 pub(crate) const TEMPLATE_DEPTH: u32 = 32;
 /// Scalars in a value that is handled as a whole.
 pub(crate) const VALUE_SCALARS: usize = 4096;
+/// Names that a function sees at one place.
+pub(crate) const LOCALS: usize = 4096;
+/// Names that all lambdas together see.
+pub(crate) const SEEN: usize = 200_000;
+/// Functions of one name.
+pub(crate) const OVERLOADS: usize = 256;
 /// Bytes of a variable.
 pub(crate) const OBJECT_BYTES: u64 = 1 << 26;
 /// Bytes of a token that a macro puts together.

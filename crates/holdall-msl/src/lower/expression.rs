@@ -124,7 +124,12 @@ impl<'a> Lower<'a> {
             }
             ExprKind::Lambda(function) => {
                 let id = self.closures.len() as u32;
-                let seen = self.locals[self.frame.base..].to_vec().into();
+                let seen = &self.locals[self.frame.base..];
+                self.n_seen += seen.len();
+                if self.n_seen > crate::limits::SEEN {
+                    return Err(self.sink.limit(span, "the lambdas of this kernel see too many names"));
+                }
+                let seen = seen.to_vec().into();
                 let closure = Closure { function, seen, id };
                 self.closures.push(closure.clone());
                 Ok(Outcome::Closure(closure))

@@ -239,6 +239,11 @@ fn bounds_are_errors() {
     let slow = "constexpr int f() { int i = 0; while (i < 10000) { i++; } return i; }";
     let asserts = "static_assert(f() > 0);".repeat(1000);
     assert!(messages(slow, &asserts)[0].contains("takes too long"));
+    let many: String = (0..5000).map(|i| format!("int v{i} = {i};")).collect();
+    assert!(message(&many).contains("more than 4096 names"));
+    let overloads: String =
+        (0..300).map(|i| format!("struct S{i} {{}}; int f(S{i} s) {{ return 1; }}\n")).collect();
+    assert!(messages(&overloads, "y[0] = f(S7());")[0].contains("there are 300 functions"));
     let chain = format!("int a = n[0]; if (a == 1) y[0] = 1; {}", "else if (a == 2) y[0] = 2; ".repeat(2000));
     assert!(message(&chain).contains("nested too deeply"));
 }

@@ -7,6 +7,9 @@ use super::each_op;
 use crate::ir::{Binary, Block, Compare, Const, ObjectKind, Op, OpKind, Operand, Program, Reg, Stmt, fold};
 use crate::scalar::Scalar;
 
+/// Constants that are remembered at a time, since each branch gets a copy of them.
+const KNOWN: usize = 256;
+
 struct Pass<'a> {
     /// Registers that are written once, at the place where they begin to be.
     single: Vec<bool>,
@@ -161,7 +164,8 @@ impl Pass<'_> {
             if Operand::Reg(*dst) == *from {
                 return None;
             }
-            if !self.single[dst.0 as usize] && !matches!(from, Operand::Reg(_)) {
+            if !self.single[dst.0 as usize] && !matches!(from, Operand::Reg(_)) && self.current.len() < KNOWN
+            {
                 self.current.insert(*dst, *from);
             }
             if self.single[dst.0 as usize] {
