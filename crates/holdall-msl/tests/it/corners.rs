@@ -171,3 +171,11 @@ fn code_that_people_write() {
     };
     assert_eq!(kernel.run_ints(), [18, 496, h, 93, 12, 2, 11, 257, 1]);
 }
+
+#[test]
+fn decltype_names_the_type_of_an_expression() {
+    let header = "template <typename T> T holdall_square(T x) { return x * x; }";
+    let body = "float a = 3; half h = 2; y[0] = ((a * decltype(a)(0.5)) + decltype((a + h))(1.0)) * 2; decltype(x[0]) k = 7.9f; y[1] = k;
+        y[2] = holdall_square((a < decltype(a)(4.0)) ? a : (-a)); y[3] = sizeof(decltype(h * h)) + sizeof(decltype(h * a));";
+    assert_eq!(ints(header, body, 4), [5, 7, 9, 6]);
+}
