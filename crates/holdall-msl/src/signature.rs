@@ -1,0 +1,215 @@
+//! The parameters of a kernel: what MLX generates from names, types and what the body mentions.
+
+use std::fmt;
+
+use crate::diagnostic::Error;
+use crate::ir::{Attribute, BufferRole};
+use crate::scalar::{ElementType, Space};
+
+/// Inputs with fewer elements are passed in constant memory.
+const SMALL: usize = 8;
+
+/// An input of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Input<'a> {
+    /// The name that the body uses.
+    pub name: &'a str,
+    /// The element type.
+    pub element: ElementType,
+    /// The number of axes; 0 for a scalar.
+    pub ndim: usize,
+    /// The number of elements.
+    pub n_elems: usize,
+}
+
+/// An output of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output<'a> {
+    /// The name that the body uses.
+    pub name: &'a str,
+    /// The element type.
+    pub element: ElementType,
+}
+
+/// The value of a template parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TemplateValue {
+    /// A type.
+    Type(ElementType),
+    /// A `bool`.
+    Bool(bool),
+    /// An `int`.
+    Int(i32),
+}
+
+/// A buffer parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BufferParameter {
+    /// The name.
+    pub name: String,
+    /// What it holds.
+    pub role: BufferRole,
+    /// The element type.
+    pub element: ElementType,
+    /// `device` or `constant`.
+    pub space: Space,
+    /// A reference to one element rather than a pointer.
+    pub is_reference: bool,
+    /// The elements are atomic.
+    pub is_atomic: bool,
+}
+
+impl BufferParameter {
+    /// Only outputs are written.
+    #[must_use]
+    pub fn is_const(&self) -> bool {
+        !matches!(self.role, BufferRole::Output(_))
+    }
+}
+
+/// The parameters of a kernel, in order: buffers, then attributes.
+///
+/// The rules are MLX's. A parameter that the body only seems to mention is harmless: a variable of the body may have the
+/// same name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Signature {
+    buffers: Vec<BufferParameter>,
+    attributes: Vec<Attribute>,
+    template: Vec<(String, TemplateValue)>,
+}
+
+impl Signature {
+    /// Derives the parameters of a call:
+    ///
+    /// * An input without axes is `const constant T&`, one with fewer than 8 elements `const constant T*`, all others are
+    ///   `const device T*`.
+    /// * Behind an input `x` with axes stand `const constant int* x_shape`, `const constant int64_t* x_strides` and
+    ///   `const constant int& x_ndim`, each if the body mentions it anywhere, also as part of a longer word.
+    /// * Outputs are `device T*`, or `device atomic<T>*`.
+    /// * Then the attributes that the body mentions.
+    ///
+    /// # Errors
+    /// If a name is no identifier or occurs twice, or if there is no output.
+    pub fn derive(
+        body: &str,
+        inputs: &[Input<'_>],
+        outputs: &[Output<'_>],
+        atomic_outputs: bool,
+        template: &[(&str, TemplateValue)],
+    ) -> Result<Self, Error> {
+        let mut signature = Self::default();
+        let mut push = |name: String, role, element, space, is_reference, is_atomic| {
+            signature.buffers.push(BufferParameter { name, role, element, space, is_reference, is_atomic });
+        };
+        for (i, input) in inputs.iter().enumerate() {
+            let i = i as u32;
+            let small = input.ndim == 0 || input.n_elems < SMALL;
+            let space = if small { Space::Constant } else { Space::Device };
+            push(input.name.to_owned(), BufferRole::Input(i), input.element, space, input.ndim == 0, false);
+            if input.ndim == 0 {
+                continue;
+            }
+            let facts = [
+                ("shape", BufferRole::Shape(i), ElementType::I32, false),
+                ("strides", BufferRole::Strides(i), ElementType::I64, false),
+                ("ndim", BufferRole::Ndim(i), ElementType::I32, true),
+            ];
+            for (fact, role, element, is_reference) in facts {
+                let name = format!("{}_{fact}", input.name);
+                if body.contains(&name) {
+                    push(name, role, element, Space::Constant, is_reference, false);
+                }
+            }
+        }
+        for (i, output) in outputs.iter().enumerate() {
+            let role = BufferRole::Output(i as u32);
+            push(output.name.to_owned(), role, output.element, Space::Device, false, atomic_outputs);
+        }
+        let mentioned = Attribute::ALL.iter().filter(|attribute| body.contains(attribute.name()));
+        signature.attributes = mentioned.copied().collect();
+        signature.template = template.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        if outputs.is_empty() {
+            return Err(Error::argument("a kernel has at least one output"));
+        }
+        signature.validate(atomic_outputs)?;
+        Ok(signature)
+    }
+
+    fn validate(&self, atomic_outputs: bool) -> Result<(), Error> {
+        let buffers = self.buffers.iter().map(|buffer| buffer.name.as_str());
+        let names: Vec<&str> = buffers.chain(self.template.iter().map(|(name, _)| name.as_str())).collect();
+        for (i, name) in names.iter().enumerate() {
+            let mut chars = name.chars();
+            let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+            if !starts || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                return Err(Error::argument(format!("`{}` is not a name", name.escape_default())));
+            }
+            if names[..i].contains(name) {
+                return Err(Error::argument(format!("there are two parameters `{name}`")));
+            }
+        }
+        if atomic_outputs {
+            let wrong = self.buffers.iter().find(|b| {
+                b.is_atomic
+                    && !matches!(
+                        b.element,
+                        ElementType::I32
+                            | ElementType::U32
+                            | ElementType::F32
+                            | ElementType::Bool
+                            | ElementType::U64
+                    )
+            });
+            if let Some(wrong) = wrong {
+                let message = format!("`{}`: there is no atomic `{}`", wrong.name, wrong.element.msl());
+                return Err(Error::argument(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The buffers, in the order in which a launch binds them.
+    #[must_use]
+    pub fn buffers(&self) -> &[BufferParameter] {
+        &self.buffers
+    }
+
+    /// The attributes that the kernel asks for.
+    #[must_use]
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+
+    /// Template parameters and their values.
+    #[must_use]
+    pub fn template(&self) -> &[(String, TemplateValue)] {
+        &self.template
+    }
+}
+
+/// The signature as MSL, one parameter a line.
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Vec::new();
+        for (i, buffer) in self.buffers.iter().enumerate() {
+            let element = buffer.element.msl();
+            let element = if buffer.is_atomic { format!("atomic<{element}>") } else { element.to_owned() };
+            let (qualifier, sign) =
+                (if buffer.is_const() { "const " } else { "" }, if buffer.is_reference { '&' } else { '*' });
+            lines
+                .push(format!("{qualifier}{} {element}{sign} {} [[buffer({i})]]", buffer.space, buffer.name));
+        }
+        for attribute in &self.attributes {
+            let ty = if attribute.n_components() == 3 { "uint3" } else { "uint" };
+            lines.push(format!("{ty} {0} [[{0}]]", attribute.name()));
+        }
+        for (name, value) in &self.template {
+            match value {
+                TemplateValue::Type(element) => writeln!(f, "// {name} = {}", element.msl())?,
+                TemplateValue::Bool(value) => writeln!(f, "// {name} = {value}")?,
+                TemplateValue::Int(value) => writeln!(f, "// {name} = {value}")?,
+            }
+        }
+        write!(f, "{}", lines.join(",\n"))
+    }
+}

@@ -1,0 +1,13 @@
+//! The front end as a whole: what kernels compute, and what is said about wrong ones.
+
+mod corners;
+mod errors;
+mod exercise;
+mod kernels;
+mod language;
+mod machine;
+mod mutations;
+mod samples;
+mod scalars;
+mod signatures;
+mod support;
