@@ -33,6 +33,8 @@ pub enum Kind {
     Model,
     /// Another program that is needed is missing or failed.
     Program,
+    /// What was looked at has mistakes.
+    Findings,
     /// A fault of Holdall itself.
     Internal,
 }

@@ -12,6 +12,7 @@ pub mod env;
 pub mod error;
 pub mod hub;
 pub mod interrupt;
+mod kernel;
 pub mod language_model;
 pub mod machine;
 pub mod ui;
@@ -52,6 +53,7 @@ fn dispatch(command: &Command, engine: &dyn Engine, cx: &Context) -> Result<()> 
         Command::Chat(args) => with_standard_streams(|io| commands::chat::run(args, engine, cx, io)),
         Command::Bench(args) => with_standard_streams(|io| commands::bench::run(args, engine, cx, io)),
         Command::Models(args) => commands::models::run(&args.command, cx),
+        Command::Kernel(args) => with_standard_streams(|io| commands::kernel::run(args, cx, io)),
         Command::Doctor(args) => commands::doctor::run(args, engine, cx),
     }
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod chat;
 mod generate;
+mod kernel;
 mod model;
 mod models;
 mod value;
@@ -10,6 +11,7 @@ mod value;
 pub use bench::BenchArgs;
 pub use chat::ChatArgs;
 pub use generate::GenerateArgs;
+pub use kernel::{KernelArgs, KernelCommand, Target};
 pub use model::{ModelArgs, SamplingArgs};
 pub use models::{ModelsArgs, ModelsCommand};
 
@@ -21,7 +23,7 @@ use clap::{Args, Parser, Subcommand};
     name = "holdall",
     bin_name = "holdall",
     version,
-    about = "Run language models, and look after them and the machine they run on",
+    about = "Run language models and custom kernels, and look after them and the machine they run on",
     after_help = "Try: holdall generate \"Why is the sky blue?\"",
     after_long_help = AFTER_HELP,
     max_term_width = 100,
@@ -60,6 +62,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// List, fetch, find and remove models
     Models(ModelsArgs),
+    /// Look for mistakes in custom kernels
+    Kernel(KernelArgs),
     /// Look at this machine, and say what Holdall finds
     Doctor(DoctorArgs),
 }
@@ -80,6 +84,7 @@ Examples:
   holdall chat --model ./my-model
   holdall bench --model org/name/file.gguf --json
   holdall models list
+  holdall kernel check my-kernel.json
 
 Environment:
   HOLDALL_CACHE    folder of the models that Holdall fetches by alias, and of the chat's history

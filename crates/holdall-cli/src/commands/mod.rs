@@ -5,6 +5,7 @@ pub mod chat;
 pub mod doctor;
 pub mod generate;
 pub mod io;
+pub mod kernel;
 mod lines;
 pub mod models;
 mod running;

@@ -5,6 +5,7 @@ mod alias;
 mod doctor;
 mod fetch;
 mod home;
+mod kernel;
 mod program;
 mod repo;
 mod server;
