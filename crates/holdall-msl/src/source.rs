@@ -159,7 +159,8 @@ impl SourceMap {
     }
 
     /// The line that a location is in.
-    pub(crate) fn line(&self, location: Location) -> Option<&str> {
+    #[must_use]
+    pub fn line(&self, location: Location) -> Option<&str> {
         let (text, inside) = self.find(location)?;
         let start = text.text.get(..inside)?.rfind('\n').map_or(0, |at| at + 1);
         text.text[start..].lines().next().or(Some(""))
