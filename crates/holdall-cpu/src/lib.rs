@@ -5,6 +5,7 @@ pub mod isa;
 pub mod kernel;
 pub mod kernels;
 mod launch;
+pub mod simt;
 mod stream;
 mod team;
 

@@ -163,7 +163,8 @@ impl SourceMap {
     }
 
     /// The line that a location is in.
-    pub(crate) fn line(&self, location: Location) -> Option<&str> {
+    #[must_use]
+    pub fn line(&self, location: Location) -> Option<&str> {
         let (text, inside) = self.find(location)?;
         let line = text.lines.partition_point(|start| *start as usize <= inside);
         let start = text.lines[line - 1] as usize;

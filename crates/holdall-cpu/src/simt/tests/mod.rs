@@ -1,0 +1,11 @@
+//! Tests of the engine: kernels against the front end's slow reference, and against native code.
+
+#[path = "../../../../holdall-msl/tests/it/machine.rs"]
+mod machine;
+#[path = "../../../../holdall-msl/tests/it/samples.rs"]
+mod samples;
+
+mod checked;
+mod kernels;
+mod semantics;
+mod support;
