@@ -22,6 +22,16 @@ pub fn isa(levels: &[&str]) -> Result<Option<usize>> {
     read("HOLDALL_ISA", &levels.join(" or "), |text| levels.iter().position(|level| *level == text))
 }
 
+/// `HOLDALL_CHECK`: whether custom kernels are checked while they run, whatever their calls say.
+///
+/// # Errors
+/// When it is neither 0 nor 1.
+pub fn check() -> Result<bool> {
+    let values = ["0", "1"];
+    let value = read("HOLDALL_CHECK", "0 or 1", |text| values.iter().position(|value| *value == text))?;
+    Ok(value == Some(1))
+}
+
 fn read<T>(name: &str, wanted: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
     match std::env::var_os(name) {
         None => Ok(None),

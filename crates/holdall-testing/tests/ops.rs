@@ -5,6 +5,7 @@ mod ops {
     mod derivatives;
     mod indexing;
     mod joining;
+    mod metal_kernel;
     mod random;
     mod random_goldens;
     mod reductions;

@@ -253,6 +253,11 @@ impl KernelCall {
                 return refuse(format!("wanted an {what} for each of [{names}], got {given}"));
             }
         }
+        if let Some((name, _)) =
+            self.template.iter().find(|(_, value)| *value == TemplateValue::Dtype(Dtype::Float64))
+        {
+            return refuse(format!("template parameter {name} is float64, which Metal does not have"));
+        }
         for (what, size) in [("grid", self.grid), ("threadgroup", self.threadgroup)] {
             if size.contains(&0) {
                 return refuse(format!("the {what} {size:?} has no threads"));

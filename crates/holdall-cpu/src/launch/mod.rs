@@ -1,6 +1,7 @@
 //! Which kernel runs which op: one file a family, each with a `register`.
 
 mod attention;
+mod custom;
 mod dense;
 mod indexing;
 mod load;
@@ -25,6 +26,7 @@ use crate::stream::CpuLaunch;
 pub fn kernels(threads: usize) -> Kernels {
     let mut kernels = Kernels::default();
     attention::register(&mut kernels);
+    custom::register(&mut kernels, threads);
     dense::register(&mut kernels);
     indexing::register(&mut kernels, threads);
     load::register(&mut kernels);
