@@ -13,6 +13,11 @@
 
 pub mod io;
 
+/// Kernels in Metal Shading Language without arrays: what tools that check them need.
+pub mod simt {
+    pub use holdall_cpu::simt::{Finding, Program, Trial};
+}
+
 pub use holdall_core::*;
 
 // Linking a backend is what makes its devices appear.

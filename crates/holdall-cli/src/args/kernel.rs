@@ -29,6 +29,18 @@ pub enum KernelCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Run a kernel in checked mode and write its outputs as .npy files
+    #[command(
+        after_help = "FILE is described by holdall kernel check --help; it has to say what inputs, outputs and grid are."
+    )]
+    Run {
+        /// The kernel's JSON file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Folder for the outputs, each as its name with .npy; made if need be
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Print what a kernel is translated to
     Emit {
         /// The kernel's JSON file
@@ -64,7 +76,8 @@ FILE holds one object:
   ensure_row_contiguous, atomic_outputs
                  as in MLX: true and false, unless said otherwise
 
-Only name, source and output_names are needed. Types that are not said are taken to be float32, and what was
+Only name, source and output_names are needed. With grid, outputs and, if there are any, inputs, the
+kernel is run in checked mode; inputs without scalar or file get numbers that are made up. Types that are not said are taken to be float32, and what was
 taken is printed.
 
 Exit codes: 0 no mistakes, 1 mistakes, 2 a file that cannot be read or makes no sense. Warnings do

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use holdall_formats::npy;
+use holdall_msl::Compiled;
 use serde::Serialize;
 
 use super::io::Io;
@@ -29,6 +31,7 @@ struct Report {
 pub fn run(args: &KernelArgs, cx: &Context, io: &mut Io<'_>) -> Result<()> {
     match &args.command {
         KernelCommand::Check { files, json } => check(files, *json, cx, io),
+        KernelCommand::Run { file, out } => execute(file, out, cx, io),
         KernelCommand::Emit { file, target } => emit(file, *target, cx, io),
     }
 }
@@ -37,29 +40,50 @@ fn check(files: &[PathBuf], json: bool, cx: &Context, io: &mut Io<'_>) -> Result
     // All files are read first: a typing mistake should not cost the work on those before it.
     let kernels: Vec<KernelFile> = files.iter().map(|path| KernelFile::read(path)).collect::<Result<_>>()?;
     let mut reports = Vec::new();
-    for file in &kernels {
+    for (path, file) in files.iter().zip(&kernels) {
         interrupt::check()?;
         let begin = Instant::now();
-        let Attempt { outcome, assumptions } = kernel::attempt(file)?;
-        for assumption in assumptions {
-            cx.ui.note(&format!("{}: {assumption}", file.name));
-        }
-        let diagnostics = match &outcome {
-            Ok(compiled) => &compiled.warnings[..],
-            Err(mistakes) => mistakes.diagnostics(),
+        let mut report = Report {
+            name: file.name.clone(),
+            compiled: false,
+            ran: false,
+            seconds: 0.0,
+            findings: Vec::new(),
         };
-        if !json {
-            for diagnostic in diagnostics {
-                io.write(&format!("{}: {diagnostic}\n", file.name))?;
+        let Attempt { outcome, assumptions } = kernel::attempt(file)?;
+        say(file, &assumptions, cx);
+        let mut texts = Vec::new();
+        match outcome {
+            Ok(compiled) => {
+                report.compiled = true;
+                report.findings.extend(compiled.warnings.iter().map(Finding::from));
+                texts.extend(compiled.warnings.iter().map(ToString::to_string));
+                if file.is_runnable() {
+                    match file.try_out(compiled, &folder(path))? {
+                        Ok(tried) => {
+                            report.ran = true;
+                            report.findings.extend(tried.findings.iter().map(Finding::from));
+                            texts.extend(tried.findings.iter().map(ToString::to_string));
+                        }
+                        Err(why) => {
+                            report.findings.push(Finding::of_launch(why.clone()));
+                            texts.push(format!("error: {why}\n"));
+                        }
+                    }
+                }
+            }
+            Err(mistakes) => {
+                report.findings.extend(mistakes.diagnostics().iter().map(Finding::from));
+                texts.extend(mistakes.diagnostics().iter().map(ToString::to_string));
             }
         }
-        reports.push(Report {
-            name: file.name.clone(),
-            compiled: outcome.is_ok(),
-            ran: false,
-            seconds: begin.elapsed().as_secs_f64(),
-            findings: diagnostics.iter().map(Finding::from).collect(),
-        });
+        report.seconds = begin.elapsed().as_secs_f64();
+        if !json {
+            for text in texts {
+                io.write(&format!("{}: {text}\n", file.name))?;
+            }
+        }
+        reports.push(report);
     }
     if json {
         io.write(&super::json(&reports)?)?;
@@ -74,21 +98,62 @@ fn check(files: &[PathBuf], json: bool, cx: &Context, io: &mut Io<'_>) -> Result
     Err(Error::new(Kind::Findings, format!("{message}: {}", wrong.join(", "))))
 }
 
+/// Says what a file leaves open.
+fn say(file: &KernelFile, assumptions: &[String], cx: &Context) {
+    for assumption in assumptions {
+        cx.ui.note(&format!("{}: {assumption}", file.name));
+    }
+}
+
+/// The folder that paths in a file are seen from.
+fn folder(path: &Path) -> PathBuf {
+    path.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// The kernel of a file, compiled.
+fn compiled(file: &KernelFile, cx: &Context) -> Result<Compiled> {
+    let Attempt { outcome, assumptions } = kernel::attempt(file)?;
+    say(file, &assumptions, cx);
+    outcome.map_err(|mistakes| {
+        cx.ui.note(mistakes.to_string().trim_end());
+        Error::new(Kind::Findings, format!("the kernel {} does not compile", file.name))
+    })
+}
+
+fn execute(path: &Path, out: &Path, cx: &Context, io: &mut Io<'_>) -> Result<()> {
+    let file = KernelFile::read(path)?;
+    if !file.is_runnable() {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("{} does not say what to run the kernel on", path.display()),
+        )
+        .hint("it needs grid, outputs and inputs; holdall kernel check --help shows how"));
+    }
+    let tried = file.try_out(compiled(&file, cx)?, &folder(path))?;
+    let tried = tried.map_err(|why| Error::new(Kind::Findings, format!("{}: {why}", file.name)))?;
+    std::fs::create_dir_all(out).map_err(|e| Error::io("make", out, e))?;
+    for (name, (shape, element, bytes)) in file.output_names.iter().zip(&tried.outputs) {
+        let to = out.join(format!("{name}.npy"));
+        npy::save(&to, shape, *element, bytes)
+            .map_err(|e| Error::new(Kind::Io, format!("cannot write {}", to.display())).caused_by(e))?;
+        io.write(&format!("{}\n", to.display()))?;
+    }
+    if tried.findings.is_empty() {
+        return Ok(());
+    }
+    for finding in &tried.findings {
+        cx.ui.note(&format!("{}: {finding}", file.name));
+    }
+    Err(Error::new(Kind::Findings, format!("the kernel {} ran, and has mistakes", file.name)))
+}
+
 fn counted(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn emit(path: &Path, target: Target, cx: &Context, io: &mut Io<'_>) -> Result<()> {
     let file = KernelFile::read(path)?;
-    let Attempt { outcome, assumptions } = kernel::attempt(&file)?;
-    for assumption in assumptions {
-        cx.ui.note(&format!("{}: {assumption}", file.name));
-    }
-    match (outcome, target) {
-        (Ok(compiled), Target::Ir) => io.write(&format!("{}\n", compiled.program)),
-        (Err(mistakes), _) => {
-            cx.ui.note(mistakes.to_string().trim_end());
-            Err(Error::new(Kind::Findings, format!("the kernel {} does not compile", file.name)))
-        }
+    match target {
+        Target::Ir => io.write(&format!("{}\n", compiled(&file, cx)?.program)),
     }
 }

@@ -150,7 +150,8 @@ impl KernelFile {
     }
 }
 
-fn wrong(what: impl Into<String>) -> Error {
+/// An error of a file that makes no sense.
+pub(super) fn wrong(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)
 }
 

@@ -1,6 +1,7 @@
 //! A mistake in a kernel, as `--json` prints it.
 
-use holdall_msl::{Diagnostic, Kind, Label, Part, Severity};
+use holdall::simt;
+use holdall_msl::{Diagnostic, Kind, Label, Part, Position, Severity};
 use serde::Serialize;
 
 /// One mistake.
@@ -37,9 +38,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// Where a label is; nowhere, if that is not in the user's text.
-    fn of(label: Option<&Label>) -> Self {
-        let Some(position) = label.map(Label::position) else { return Self::default() };
+    /// A position; nowhere, if that is not in the user's text.
+    fn of(position: Option<Position>) -> Self {
+        let Some(position) = position else { return Self::default() };
         let part = match position.part {
             Part::Body => "body",
             Part::Header => "header",
@@ -54,17 +55,48 @@ impl From<&Diagnostic> for Finding {
         Self {
             kind: if diagnostic.kind() == Kind::Unsupported { "unsupported" } else { "compile_error" },
             severity: if diagnostic.severity() == Severity::Error { "error" } else { "warning" },
-            place: Place::of(diagnostic.label()),
+            place: Place::of(diagnostic.label().map(Label::position)),
             thread: None,
             group: None,
             others: diagnostic
                 .notes()
                 .iter()
                 .filter_map(|note| note.label())
-                .map(|l| Place::of(Some(l)))
+                .map(|l| Place::of(Some(l.position())))
                 .collect(),
             count: 1,
             message: diagnostic.message().to_owned(),
+        }
+    }
+}
+
+impl Finding {
+    /// A launch that cannot be, or that does not end.
+    pub fn of_launch(message: String) -> Self {
+        Self {
+            kind: "launch",
+            severity: "error",
+            place: Place::default(),
+            thread: None,
+            group: None,
+            others: Vec::new(),
+            count: 1,
+            message,
+        }
+    }
+}
+
+impl From<&simt::Finding> for Finding {
+    fn from(finding: &simt::Finding) -> Self {
+        Self {
+            kind: finding.kind.name(),
+            severity: "error",
+            place: Place::of(finding.position),
+            thread: finding.thread,
+            group: finding.group,
+            others: finding.others.iter().map(|position| Place::of(Some(*position))).collect(),
+            count: finding.count,
+            message: finding.message.clone(),
         }
     }
 }

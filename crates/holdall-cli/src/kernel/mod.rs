@@ -2,6 +2,7 @@
 
 mod file;
 mod finding;
+mod trial;
 
 pub use file::KernelFile;
 pub use finding::Finding;

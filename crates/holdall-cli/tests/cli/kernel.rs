@@ -74,3 +74,52 @@ fn files_that_make_no_sense_are_a_mistake_of_the_command_line() {
         assert!(run.stderr.contains(message), "{message} is missing:\n{}", run.stderr);
     }
 }
+
+fn launched() -> Value {
+    json!({
+        "name": "pairs",
+        "source": "uint i = thread_position_in_grid.x;\ny[i] = x[i] + x[i + 1] * scale;",
+        "input_names": ["x", "scale"],
+        "output_names": ["y"],
+        "inputs": [{"shape": [33], "dtype": "float32", "file": "x.npy"}, {"shape": [], "dtype": "float32", "scalar": 2}],
+        "outputs": [{"shape": [32], "dtype": "float32"}],
+        "grid": [32, 1, 1],
+        "threadgroup": [16, 1, 1],
+    })
+}
+
+fn numbers(n: u8) -> Vec<u8> {
+    let bytes: Vec<u8> = (0..n).flat_map(|i| f32::from(i).to_le_bytes()).collect();
+    holdall_formats::npy::to_bytes(&[n.into()], holdall_formats::ElementType::F32, &bytes).unwrap()
+}
+
+#[test]
+fn a_kernel_with_launch_data_runs_and_its_outputs_are_written() {
+    let home = Home::new();
+    std::fs::write(home.path("x.npy"), numbers(33)).unwrap();
+    let path = file(&home, "pairs.json", &launched());
+    let json = home.run(&["kernel", "check", "--json", &path]).ok().stdout;
+    let reports: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&reports[0]["ran"], &reports[0]["findings"]), (&json!(true), &json!([])));
+    home.run(&["kernel", "run", &path, "--out", "made/here"]).ok();
+    let want: Vec<f32> = (0..32u8).map(|i| f32::from(i) + f32::from(i + 1) * 2.0).collect();
+    let got = holdall_formats::npy::open(home.path("made/here/y.npy")).unwrap();
+    let bytes: Vec<u8> = want.iter().flat_map(|v| v.to_le_bytes()).collect();
+    assert_eq!((got.shape(), got.read().unwrap()), (&[32][..], bytes));
+}
+
+#[test]
+fn what_a_kernel_does_wrong_while_it_runs_is_found() {
+    let home = Home::new();
+    std::fs::write(home.path("x.npy"), numbers(32)).unwrap();
+    let mut kernel = launched();
+    kernel["inputs"][0]["shape"] = json!([32]);
+    let path = file(&home, "beyond.json", &kernel);
+    let run = home.run(&["kernel", "check", "--json", &path]);
+    assert_eq!(run.code, 1, "{run:?}");
+    let reports: Value = serde_json::from_str(&run.stdout).unwrap();
+    let finding = &reports[0]["findings"][0];
+    assert_eq!((&finding["kind"], &finding["line"]), (&json!("out_of_bounds"), &json!(2)));
+    assert_eq!((&finding["thread"], &finding["group"]), (&json!([31, 0, 0]), &json!([1, 0, 0])));
+    assert_eq!((&finding["part"], &finding["count"]), (&json!("body"), &json!(1)));
+}

@@ -58,14 +58,10 @@ fn custom(op: &CustomKernel, request: &Request<'_>, threads: usize) -> Result<Pl
                 arguments.push((Argument::Output(i as usize), access));
                 Binding::Memory(request.outputs[i as usize].bytes())
             }
-            BufferRole::Shape(i) => Binding::Bytes(
-                request.inputs[i as usize].shape().iter().flat_map(|d| (*d as i32).to_le_bytes()).collect(),
-            ),
-            BufferRole::Strides(i) => Binding::Bytes(
-                request.inputs[i as usize].strides().iter().flat_map(|s| (*s as i64).to_le_bytes()).collect(),
-            ),
-            BufferRole::Ndim(i) => {
-                Binding::Bytes((request.inputs[i as usize].shape().len() as i32).to_le_bytes().into())
+            role @ (BufferRole::Shape(i) | BufferRole::Strides(i) | BufferRole::Ndim(i)) => {
+                let x = &request.inputs[i as usize];
+                let Some(facts) = Binding::of_facts(role, x.shape(), x.strides()) else { continue };
+                facts
             }
         });
     }

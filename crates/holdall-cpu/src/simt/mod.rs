@@ -64,12 +64,14 @@ mod rows;
 mod shadow;
 mod simd;
 mod split;
+mod trial;
 mod types;
 mod watch;
 
 pub use finding::{Finding, FindingKind, Findings};
 pub use launch::{Binding, DEADLINE, Launch, LaunchError, MAX_THREADGROUP_BYTES, MAX_THREADS};
 pub use program::Program;
+pub use trial::Trial;
 
 #[cfg(test)]
 mod tests;
