@@ -128,14 +128,21 @@ impl Diagnostic {
     }
 }
 
+/// Characters of a line that are shown.
+const LONGEST: usize = 200;
+
 fn excerpt(f: &mut fmt::Formatter<'_>, label: &Label, gutter: usize) -> fmt::Result {
     let Label { position, width, line } = label;
     writeln!(f, "{:gutter$}--> {position}", "")?;
     writeln!(f, "{:gutter$} |", "")?;
-    // Characters that move the cursor would put the carets elsewhere.
-    let shown: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    writeln!(f, "{:<gutter$} | {}", position.line, shown.trim_end())?;
-    let (indent, carets) = (position.column as usize - 1, "^".repeat(*width as usize));
+    // Characters that move the cursor would put the carets elsewhere, and of long lines a piece is enough.
+    let column = position.column as usize - 1;
+    let start = if line.chars().count() > LONGEST { column.saturating_sub(LONGEST / 3) } else { 0 };
+    let piece = line.chars().skip(start).take(LONGEST);
+    let shown: String = piece.map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let (before, indent) = if start > 0 { ("…", column - start + 1) } else { ("", column) };
+    writeln!(f, "{:<gutter$} | {before}{}", position.line, shown.trim_end())?;
+    let carets = "^".repeat((*width as usize).min(LONGEST - (column - start).min(LONGEST - 1)));
     writeln!(f, "{:gutter$} | {:indent$}{carets}", "", "")
 }
 
@@ -290,6 +297,14 @@ impl Sink {
 
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// Adds a note to what was reported since the mark was taken.
+    pub(crate) fn annotate(&mut self, mark: (usize, usize, bool), message: &str, span: Span) {
+        const NOTES: usize = 4;
+        for raw in self.list.iter_mut().skip(mark.0).filter(|raw| raw.notes.len() < NOTES) {
+            raw.notes.push((message.to_owned(), Some(span)));
+        }
     }
 
     /// A mark for [`Self::undo`].

@@ -78,6 +78,17 @@ pub fn compile(source: &KernelSource<'_>, signature: &Signature) -> Result<Compi
             return Err(Error::argument(format!("the {part} has more than {} bytes", limits::SOURCE_BYTES)));
         }
     }
+    // What recurses is bounded, by more than the stack of a small thread holds.
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("msl".to_owned()).stack_size(limits::STACK_BYTES);
+        let running = thread.spawn_scoped(scope, || compile_here(source, signature));
+        let joined =
+            running.map_err(|error| Error::argument(format!("cannot start a thread: {error}")))?.join();
+        joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn compile_here(source: &KernelSource<'_>, signature: &Signature) -> Result<Compiled, Error> {
     let prelude = prelude::prelude();
     let mut interner = Interner::over(&prelude.interner);
     let mut map = prelude.map.clone();

@@ -170,7 +170,7 @@ inline To cast_to(From value) {
 }
 
 template <typename T, typename U>
-inline T ceildiv(T n, U d) {
+inline auto ceildiv(T n, U d) {
   return (n + d - 1) / d;
 }
 

@@ -80,6 +80,8 @@ struct Text {
     part: Part,
     first: u32,
     text: Box<str>,
+    /// Where each line starts.
+    lines: Box<[u32]>,
 }
 
 /// The texts of a kernel and the uses of macros in them.
@@ -94,7 +96,9 @@ impl SourceMap {
     pub(crate) fn add(&mut self, part: Part, text: &str) -> u32 {
         // Location 0 belongs to no text: it stands for what is generated.
         let first = self.texts.last().map_or(1, |last| last.first + last.text.len() as u32 + 1);
-        self.texts.push(Text { part, first, text: text.into() });
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(ends.map(|(at, _)| at as u32 + 1)).collect();
+        self.texts.push(Text { part, first, text: text.into(), lines });
         first
     }
 
@@ -141,10 +145,10 @@ impl SourceMap {
     #[must_use]
     pub fn position(&self, location: Location) -> Option<Position> {
         let (text, inside) = self.find(location)?;
-        let before = text.text.get(..inside)?;
-        let line = before.bytes().filter(|&b| b == b'\n').count() as u32 + 1;
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        Some(Position { part: text.part, line, column: before[start..].chars().count() as u32 + 1 })
+        let line = text.lines.partition_point(|start| *start as usize <= inside);
+        let start = text.lines[line - 1] as usize;
+        let column = text.text.get(start..inside)?.chars().count() as u32 + 1;
+        Some(Position { part: text.part, line: line as u32, column })
     }
 
     /// Where the definition of the macro has the token, if the location is of a token that came out of a macro.
@@ -162,7 +166,8 @@ impl SourceMap {
     #[must_use]
     pub fn line(&self, location: Location) -> Option<&str> {
         let (text, inside) = self.find(location)?;
-        let start = text.text.get(..inside)?.rfind('\n').map_or(0, |at| at + 1);
+        let line = text.lines.partition_point(|start| *start as usize <= inside);
+        let start = text.lines[line - 1] as usize;
         text.text[start..].lines().next().or(Some(""))
     }
 

@@ -151,7 +151,13 @@ impl<'a> Lower<'a> {
             return Ok(Some(value));
         }
         let mut machine = Machine::default();
-        if machine.run(self, &block).is_none() {
+        let constant = machine.run(self, &block).is_some();
+        self.constant_steps += machine.steps;
+        if self.constant_steps > limits::ALL_CONSTANT_STEPS {
+            let message = "evaluating the constant expressions of this kernel takes too long";
+            return Err(self.sink.limit(self.at, message));
+        }
+        if !constant {
             return Ok(None);
         }
         for part in &mut value.parts {

@@ -124,7 +124,12 @@ impl<'a> Lower<'a> {
             }
             ExprKind::Lambda(function) => {
                 let id = self.closures.len() as u32;
-                let seen = self.locals[self.frame.base..].to_vec().into();
+                let seen = &self.locals[self.frame.base..];
+                self.n_seen += seen.len();
+                if self.n_seen > crate::limits::SEEN {
+                    return Err(self.sink.limit(span, "the lambdas of this kernel see too many names"));
+                }
+                let seen = seen.to_vec().into();
                 let closure = Closure { function, seen, id };
                 self.closures.push(closure.clone());
                 Ok(Outcome::Closure(closure))
@@ -163,6 +168,12 @@ impl<'a> Lower<'a> {
                 return match self.expression(operand)? {
                     Outcome::Place(place) if place.swizzle.is_none() => {
                         let ty = self.types.pointer(place.ty, place.space, place.is_const);
+                        Ok(Outcome::Value(Value::new(ty, [place.object, place.offset])))
+                    }
+                    // A constant has an address if somebody asks for it.
+                    Outcome::Value(value) if matches!(operand.kind, ExprKind::Name(_)) => {
+                        let place = self.materialise(&value, span)?;
+                        let ty = self.types.pointer(place.ty, place.space, true);
                         Ok(Outcome::Value(Value::new(ty, [place.object, place.offset])))
                     }
                     _ => Err(self.sink.error(Kind::Type, span, "this has no address: it is a value")),

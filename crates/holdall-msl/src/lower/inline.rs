@@ -55,6 +55,7 @@ impl<'a> Lower<'a> {
             return Err(self.sink.limit(span, message));
         }
         self.check_size(span)?;
+        self.builder.n_ops += limits::CALL_COST;
         self.called.insert(std::ptr::from_ref(function));
         self.calls.push(function);
         Ok(())
@@ -64,8 +65,15 @@ impl<'a> Lower<'a> {
     pub(crate) fn inline(&mut self, fit: Fit<'a>, args: &[Outcome<'a>], span: Span) -> Result<Outcome<'a>> {
         let function = fit.candidate.function;
         self.enter(function, span)?;
+        // What is wrong in a template may be right for other arguments, so the call matters.
+        let depends = function.template.is_some() || fit.candidate.is_prelude;
+        let (mark, outside) = (self.sink.mark(), !self.frame.is_prelude);
         let result = self.attributed(span, |lower| lower.inline_entered(fit, args, span));
         self.calls.pop();
+        if depends && outside {
+            let message = format!("in this call of `{}`", self.text(function.name));
+            self.sink.annotate(mark, &message, span);
+        }
         result
     }
 
@@ -160,6 +168,11 @@ impl<'a> Lower<'a> {
         self.begin_block();
         self.statements(body);
         let block = self.end_block();
+        if let Target::Inlined { place: Some(place), .. } = &self.frame.result {
+            // On a way that returns nothing, there is no result.
+            let place = place.clone();
+            self.fresh(&place);
+        }
         self.builder.push(ir::Stmt::Block { label, body: block });
         let Target::Inlined { ty, place, closure, .. } = std::mem::take(&mut self.frame.result) else {
             return Err(crate::diagnostic::Reported);

@@ -51,6 +51,9 @@ pub(crate) fn lower<'a>(
         instances: rustc_hash::FxHashMap::default(),
         called: rustc_hash::FxHashSet::default(),
         template_depth: 0,
+        constant_steps: 0,
+        n_seen: 0,
+        n_quiet: 0,
     };
     lower.begin_block();
     let mut buffers = Vec::new();

@@ -74,6 +74,12 @@ pub(crate) struct Lower<'a> {
     called: rustc_hash::FxHashSet<*const ast::Function>,
     /// How deeply templates and constants are instantiated in each other.
     template_depth: u32,
+    /// Steps that constant expressions have taken.
+    constant_steps: usize,
+    /// Names that lambdas see.
+    n_seen: usize,
+    /// Inside of attempts whose mistakes nobody sees.
+    n_quiet: u32,
 }
 
 /// The function that is being lowered.
@@ -161,7 +167,9 @@ impl<'a> Lower<'a> {
     /// Runs something whose mistakes are not the user's: an overload that does not fit.
     fn quietly<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Option<T> {
         let mark = self.sink.mark();
+        self.n_quiet += 1;
         let result = run(self);
+        self.n_quiet -= 1;
         if result.is_err() {
             self.sink.undo(mark);
         }

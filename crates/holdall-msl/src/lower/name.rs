@@ -231,6 +231,9 @@ impl<'a> Lower<'a> {
     /// Says that a name is unknown, and which similar name is known.
     pub(crate) fn unknown(&mut self, name: Symbol, span: Span) -> Reported {
         let text = self.text(name);
+        if self.n_quiet > 0 {
+            return self.sink.error(Kind::Name, span, "unknown name");
+        }
         let mut notes = Vec::new();
         let locals = self.locals[self.frame.base..].iter().map(|(symbol, _)| *symbol);
         let globals = self.globals.names.keys().chain(self.prelude().names.keys()).copied();

@@ -88,6 +88,12 @@ impl<'a> Lower<'a> {
         for arg in args {
             types.push(self.argument_type(arg));
         }
+        if candidates.len() > crate::limits::OVERLOADS {
+            let message = format!("there are {} functions `{name}`", candidates.len());
+            return Err(self.sink.limit(span, message));
+        }
+        self.builder.n_ops += candidates.len();
+        self.check_size(span)?;
         let mut fits: Vec<Fit<'a>> = Vec::new();
         for candidate in candidates {
             // A declaration is called by its definition.

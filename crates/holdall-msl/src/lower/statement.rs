@@ -199,6 +199,8 @@ impl<'a> Lower<'a> {
             let message = format!("a `switch` has at most {SECTIONS} sections");
             return Err(self.sink.error(Kind::Limit, span, message));
         }
+        // Each section is a block inside of the next one's.
+        self.depth += sections.len() as u32;
         let exit = self.builder.label();
         let labels: Vec<Label> = sections.iter().map(|_| self.builder.label()).collect();
         self.begin_block();
@@ -216,6 +218,7 @@ impl<'a> Lower<'a> {
             block = self.end_block();
         }
         self.locals.truncate(n);
+        self.depth -= sections.len() as u32;
         self.frame.on_break = outer;
         self.builder.push(ir::Stmt::Block { label: exit, body: block });
         dispatched

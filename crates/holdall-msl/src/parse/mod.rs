@@ -273,6 +273,10 @@ impl<'a> Parser<'a> {
         } else {
             self.locals.push((name, kind));
         }
+        if self.locals.len() == limits::LOCALS {
+            let span = self.last_span();
+            self.sink.limit(span, format!("more than {} names are visible here", limits::LOCALS));
+        }
     }
 
     fn kind_of(&self, name: Symbol) -> Option<NameKind> {

@@ -236,6 +236,7 @@ impl Preprocessor<'_> {
             {
                 at += 1;
                 let text = self.stringise(&arguments[index]);
+                self.check_length(&text, &used)?;
                 lex_piece(&text, &token, self.interner)
             } else if token.symbol == word::VA_OPT
                 && token.kind == TokenKind::Identifier
@@ -281,6 +282,7 @@ impl Preprocessor<'_> {
                 let right = piece.remove(0);
                 if let Some(left) = out.pop() {
                     let text = format!("{}{}", left.spelling(self.interner), right.spelling(self.interner));
+                    self.check_length(&text, &used)?;
                     out.extend(lex_piece(&text, &left, self.interner));
                 }
             }
@@ -288,6 +290,14 @@ impl Preprocessor<'_> {
             at += 1;
         }
         Ok(out)
+    }
+
+    fn check_length(&mut self, text: &str, used: &Token) -> Result<()> {
+        if text.len() <= limits::TOKEN_BYTES {
+            return Ok(());
+        }
+        let message = format!("a macro makes a token of more than {} bytes", limits::TOKEN_BYTES);
+        Err(self.sink.limit(used.span(), message))
     }
 
     fn stringise(&self, argument: &[Token]) -> String {

@@ -101,3 +101,81 @@ fn shadows_and_scopes() {
     assert_eq!(int_of("int k = 5; int j = k-- - --k;", "j * 10 + k"), 23);
     assert_eq!(float_of("half a = 1; float b = 2; bool c = true;", "(c ? a : b) + (c ? 1 : 2.5f)"), 2.0);
 }
+
+#[test]
+fn pointers_live_in_structs_and_arrays() {
+    let header = "struct View { const device int* data; int stride; int at(int i) const { return data[i * stride]; } };
+        View shifted(View v, int by) { v.data += by; return v; } struct Pair { thread int* a; device int* out; };";
+    let body = "View v = {x, 2}; y[0] = v.at(3); y[1] = shifted(v, 1).at(1); const device int* rows[3] = {x, x + 4, x + 8}; int s = 0;
+        for (int i = 0; i < 3; i++) s += rows[i][1]; y[2] = s; int local = 7; Pair p = {&local, y + 3}; *p.a += 1; p.out[0] = local;
+        View views[2] = {{x, 1}, {x + 1, 3}}; for (int i = 0; i < 2; i++) y[4 + i] = views[i].at(2); rows[1] = nullptr; y[6] = rows[1] == nullptr;
+        const int five = 5; thread const int* q = &five; y[7] = *q; for (int i = 0; i < 3; i++) { rows[i]++; } y[8] = rows[2] - x;";
+    let body = body.replace("{ rows[i]++; }", "{ if (i != 1) rows[i]++; }");
+    assert_eq!(ints(header, &body, 9), [18, 9, 45, 8, 6, 21, 1, 5, 9]);
+}
+
+/// Whether the machine of the tests meets a value that was never written.
+fn reads_nothing(statements: &str) -> bool {
+    let result = std::panic::catch_unwind(|| int_of(statements, "r"));
+    result.is_err_and(|panic| {
+        panic.downcast_ref::<String>().is_some_and(|text| text.contains("before it is written"))
+    })
+}
+
+#[test]
+fn reads_of_unwritten_variables_stay_reads() {
+    assert!(reads_nothing("int r;"));
+    assert!(reads_nothing("int a; int c = y[0]; if (c == 1) a = 5; int r = a;"));
+    assert!(reads_nothing("int r = 0; for (int i = 0; i < 2; i++) { int t; if (i == 0) t = 1; r += t; }"));
+    assert!(reads_nothing(
+        "auto f = [&](int v) { if (v == 1) return 3; if (v == 2) return 3; }; int r = f(y[0] + 3);"
+    ));
+    assert!(reads_nothing("float2 v; v.x = 1; int r = v.y;"));
+    assert!(!reads_nothing("int r; for (int i = 0; i < 2; i++) { int t; if (i >= 0) t = 1; r = t; }"));
+}
+
+#[test]
+fn limits_of_all_types() {
+    let body = "y[0] = isinf(Limits<bfloat16_t>::min) && Limits<bfloat16_t>::min < 0; y[1] = Limits<bool>::max; y[2] = numeric_limits<ulong>::max() == ~0ul;
+        y[3] = metal::numeric_limits<float>::infinity() == INFINITY; y[4] = Limits<int8_t>::min; y[5] = numeric_limits<short>::digits; y[6] = ceildiv(7, 2);
+        y[7] = numeric_limits<half>::epsilon() == 0.0009765625h; { threadgroup T tile[N][2]; tile[1][1] = T(2); y[8] = sizeof(tile) + int(tile[1][1]); } y[9] = M_PI_F > 3.14f;";
+    assert_eq!(ints("", body, 10), [1, 1, 1, 1, -128, 15, 4, 1, 18, 1]);
+}
+
+#[test]
+fn code_that_people_write() {
+    let header = "#include <metal_simdgroup>\n#include \"mlx/backend/metal/kernels/utils.h\"\nusing namespace metal;
+        #define MLX_MTL_PRAGMA_UNROLL _Pragma(\"clang loop unroll(full)\")\n#define STEEL_CONST static constant constexpr const
+        template <typename T, short BM, short BN> struct Loader { STEEL_CONST short n_reads = (BM * BN) / 32; const int src_ld; const short bi;
+          threadgroup T* dst; const device T* src; METAL_FUNC Loader(const device T* src_, const int ld, threadgroup T* dst_, ushort lane [[thread_index_in_simdgroup]])
+            : src_ld(ld), bi(lane / BN), dst(dst_ + bi * BN), src(src_ + bi * src_ld) {}
+          METAL_FUNC void load() const { MLX_MTL_PRAGMA_UNROLL for (short i = 0; i < BM; i++) { dst[i] = src[i * src_ld]; } } METAL_FUNC void next() { src += BN; } };
+        template <typename U> struct Add { U operator()(U a, U b) { return a + b; } static constexpr constant U init = 0; };
+        template <typename U, typename Op = Add<U>> inline U simd_reduce_all(U v) { Op op; for (ushort s = 16; s > 0; s >>= 1) v = op(v, simd_shuffle_xor(v, s)); return v; }
+        inline uint hash(uint x) { x ^= x >> 16; x *= 0x7feb352dU; x ^= x >> 15; x *= 0x846ca68bU; return x ^ (x >> 16); }
+        METAL_FUNC float4 dequant(uint packed, float scale, float bias) { return float4((uint4(packed) >> uint4(0, 4, 8, 12)) & 0xfu) * scale + bias; }";
+    let body = "threadgroup int tile[8]; uint lane = thread_index_in_simdgroup; Loader<int, 4, 2> loader(x, 2, tile, ushort(lane));
+        if (lane == 0) { loader.load(); } threadgroup_barrier(metal::mem_flags::mem_threadgroup); y[0] = tile[3]; loader.next(); y[1] = simd_reduce_all(int(lane));
+        y[2] = hash(1u) & 0xff; float4 d = dequant(0x4321, 2.0f, 1.0f); y[3] = d.x + d.w * 10; const uint64_t big = (uint64_t)x[2] << 33; y[4] = big >> 32;
+        constexpr short reads = Loader<int, 8, 8>::n_reads; y[5] = reads; const int2 block = {int(lane) / 8, int(lane) % 8}; if (lane == 9) { y[6] = block.x * 10 + block.y; }
+        device uchar* bytes = (device uchar*)(y + 7); bytes[0] = 1; bytes[1] = (uchar)257; half hv = (half)x[1]; y[8] = hv * hv + (half)0.5f > 9 ? 1 : 0;";
+    let x: Vec<i32> = (0..16).map(|i| i * 3).collect();
+    let kernel = Kernel::new(body).header(header).ints("x", &x).output("y", ElementType::I32, 9).grid(32, 32);
+    let h = {
+        let mut v = 1u32;
+        v ^= v >> 16;
+        v = v.wrapping_mul(0x7feb_352d);
+        v ^= v >> 15;
+        v = v.wrapping_mul(0x846c_a68b);
+        ((v ^ (v >> 16)) & 0xff) as i32
+    };
+    assert_eq!(kernel.run_ints(), [18, 496, h, 93, 12, 2, 11, 257, 1]);
+}
+
+#[test]
+fn decltype_names_the_type_of_an_expression() {
+    let header = "template <typename T> T holdall_square(T x) { return x * x; }";
+    let body = "float a = 3; half h = 2; y[0] = ((a * decltype(a)(0.5)) + decltype((a + h))(1.0)) * 2; decltype(x[0]) k = 7.9f; y[1] = k;
+        y[2] = holdall_square((a < decltype(a)(4.0)) ? a : (-a)); y[3] = sizeof(decltype(h * h)) + sizeof(decltype(h * a));";
+    assert_eq!(ints(header, body, 4), [5, 7, 9, 6]);
+}

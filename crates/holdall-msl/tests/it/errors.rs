@@ -228,8 +228,60 @@ fn bounds_are_errors() {
     assert!(message("float a[1 << 30];").contains("an array takes at most"));
     let endless = "constexpr int f() { int i = 0; while (true) { i++; } return i; }";
     assert!(messages(endless, "int a[f()];")[0].contains("expected a constant expression"));
+    let doubling = "#define D(x) x##x\n#define E(x) D(x)\n#define S(x) #x\n#define T(x) S(x)";
+    let nested = format!("y[0] = {}a{};", "E(".repeat(40), ")".repeat(40));
+    assert!(messages(doubling, &nested)[0].contains("a token of more than 4096 bytes"));
+    let nested = format!("y[0] = {}\"{};", "T(".repeat(40), ")".repeat(40));
+    assert!(!messages(doubling, &nested).is_empty());
+    let twice =
+        "template <int N> int f() { return f<N - 1>() + f<N - 1>(); } template <> int f<0>() { return 1; }";
+    assert!(messages(twice, "y[0] = f<20>();")[0].contains("more than a million operations"));
+    let slow = "constexpr int f() { int i = 0; while (i < 10000) { i++; } return i; }";
+    let asserts = "static_assert(f() > 0);".repeat(1000);
+    assert!(messages(slow, &asserts)[0].contains("takes too long"));
+    let many: String = (0..5000).map(|i| format!("int v{i} = {i};")).collect();
+    assert!(message(&many).contains("more than 4096 names"));
+    let overloads: String =
+        (0..300).map(|i| format!("struct S{i} {{}}; int f(S{i} s) {{ return 1; }}\n")).collect();
+    assert!(messages(&overloads, "y[0] = f(S7());")[0].contains("there are 300 functions"));
     let chain = format!("int a = n[0]; if (a == 1) y[0] = 1; {}", "else if (a == 2) y[0] = 2; ".repeat(2000));
     assert!(message(&chain).contains("nested too deeply"));
+}
+
+#[test]
+fn mistakes_in_templates_show_the_call() {
+    let got = error("template <typename T>\nT first(T a) {\n  return a[0];\n}", "y[0] = first(1.0f);");
+    let want = "\
+error: `[]` takes an array, pointer or vector, got `float`
+ --> header:3:10
+  |
+3 |   return a[0];
+  |          ^
+note: in this call of `first`
+ --> body:1:8
+  |
+1 | y[0] = first(1.0f);
+  |        ^^^^^^^^^^^
+";
+    assert_eq!(got, want);
+}
+
+#[test]
+fn small_inputs_are_explained() {
+    let got = error("", "const device int* p = n;");
+    assert!(
+        got.contains("= note: inputs with fewer than 8 elements are in `constant` memory: `auto` takes both"),
+        "{got}"
+    );
+}
+
+#[test]
+fn switches_inside_of_switches_are_bounded() {
+    let cases: String = (0..100).map(|i| format!("case {i}: y[0] = {i}; break; ")).collect();
+    let nested = (0..10).fold("y[1] = 1;".to_owned(), |inner, _| {
+        format!("switch (n[0]) {{ case 1000: {{ {inner} }} {cases} }}")
+    });
+    assert!(message(&nested).contains("nested too deeply"), "{}", message(&nested));
 }
 
 #[test]

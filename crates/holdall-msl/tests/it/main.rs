@@ -9,4 +9,5 @@ mod machine;
 mod mutations;
 mod samples;
 mod scalars;
+mod signatures;
 mod support;

@@ -71,3 +71,41 @@ fn control_flow_does_what_it_says() {
     assert_eq!(int_of("int a = 1; int b = (a++, a * 10);", "b"), 20);
     assert_eq!(int_of("int a = 1; a = a++ + a;", "a"), 3);
 }
+
+#[test]
+fn variables_that_loops_carry() {
+    assert_eq!(
+        int_of("int a = 0, b = 1; for (int i = 0; i < 10; i++) { int t = a; a = b; b = t + b; }", "a"),
+        55
+    );
+    assert_eq!(int_of("int n = 27, k = 0; while (n != 1) { n = n % 2 ? 3 * n + 1 : n / 2; k++; }", "k"), 111);
+    assert_eq!(
+        int_of(
+            "int last = -1; for (int i = 0; i < 5; i++) { int seen = last; last = i; if (seen == 2) break; }",
+            "last"
+        ),
+        3
+    );
+    assert_eq!(
+        int_of(
+            "int a = 1, b = 2, c = 3; for (int i = 0; i < 4; i++) { int t = a; a = b; b = c; c = t; }",
+            "a * 100 + b * 10 + c"
+        ),
+        231
+    );
+    assert_eq!(int_of("uint x = 48, y_ = 36; while (y_) { uint t = x % y_; x = y_; y_ = t; }", "x"), 12);
+    assert_eq!(
+        int_of(
+            "int best = 0; for (int i = 0; i < 6; i++) for (int j = i; j < 6; j++) { if ((i * j) % 7 > best && i != j) best = (i * j) % 7; else continue; }",
+            "best"
+        ),
+        6
+    );
+    assert_eq!(
+        int_of(
+            "bool found = false; int at = -1; for (int i = 0; i < 8 && !found; i++) { if (i * i > 20 || i == 7) { found = true; at = i; } }",
+            "at"
+        ),
+        5
+    );
+}

@@ -18,11 +18,11 @@ pub(crate) fn optimise(program: &mut Program) {
     for round in 0..ROUNDS {
         let promoted = promote::promote(program);
         propagate::propagate(program);
+        sweep::sweep(program);
         if !promoted && round > 0 {
             break;
         }
     }
-    sweep::sweep(program);
     compact::compact(program);
 }
 

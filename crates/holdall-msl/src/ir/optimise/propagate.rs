@@ -7,6 +7,9 @@ use super::each_op;
 use crate::ir::{Binary, Block, Compare, Const, ObjectKind, Op, OpKind, Operand, Program, Reg, Stmt, fold};
 use crate::scalar::Scalar;
 
+/// Constants that are remembered at a time, since each branch gets a copy of them.
+const KNOWN: usize = 256;
+
 struct Pass<'a> {
     /// Registers that are written once, at the place where they begin to be.
     single: Vec<bool>,
@@ -14,6 +17,8 @@ struct Pass<'a> {
     alias: Vec<Option<Operand>>,
     /// The registers whose alias is this register, which is written several times.
     readers: FxHashMap<Reg, SmallVec<[Reg; 4]>>,
+    /// Constants that registers hold which are written several times, at this point of the program.
+    current: FxHashMap<Reg, Operand>,
     objects: &'a [crate::ir::Object],
 }
 
@@ -49,7 +54,8 @@ pub(super) fn propagate(program: &mut Program) {
     }
     let single =
         writes.iter().zip(&undefined).map(|(writes, undefined)| *writes == 1 && !undefined).collect();
-    let mut pass = Pass { single, alias, readers: FxHashMap::default(), objects: &program.objects };
+    let (readers, current) = (FxHashMap::default(), FxHashMap::default());
+    let mut pass = Pass { single, alias, readers, current, objects: &program.objects };
     let body = std::mem::take(&mut program.body);
     program.body = pass.block(body);
 }
@@ -57,12 +63,20 @@ pub(super) fn propagate(program: &mut Program) {
 impl Pass<'_> {
     fn resolve(&self, operand: Operand) -> Operand {
         match operand {
-            Operand::Reg(reg) => self.alias[reg.0 as usize].unwrap_or(operand),
+            Operand::Reg(reg) => {
+                let known = self.alias[reg.0 as usize].or_else(|| self.current.get(&reg).copied());
+                match known {
+                    Some(Operand::Reg(other)) => self.current.get(&other).copied().or(known),
+                    _ => known,
+                }
+                .unwrap_or(operand)
+            }
             other => other,
         }
     }
 
     fn written(&mut self, reg: Reg) {
+        self.current.remove(&reg);
         for reader in self.readers.remove(&reg).unwrap_or_default() {
             self.alias[reader.0 as usize] = None;
         }
@@ -83,8 +97,12 @@ impl Pass<'_> {
                         out.extend(self.block(taken));
                     }
                     condition => {
+                        let before = self.current.clone();
                         let then = self.block(then);
+                        let after = std::mem::replace(&mut self.current, before);
                         let otherwise = self.block(otherwise);
+                        // What both branches agree on, or neither wrote.
+                        self.current.retain(|reg, value| after.get(reg) == Some(value));
                         out.push(Stmt::If { condition, then, otherwise, span });
                     }
                 },
@@ -92,14 +110,23 @@ impl Pass<'_> {
                     // What the loop writes is not what it was when the loop comes round again.
                     let mut written = Vec::new();
                     each_op(&body, &mut |op| written.extend_from_slice(&op.dst));
-                    for reg in written {
-                        self.written(reg);
+                    for reg in &written {
+                        self.written(*reg);
                     }
                     let body = self.block(body);
+                    for reg in &written {
+                        self.current.remove(reg);
+                    }
                     out.push(Stmt::Loop { label, body, span });
                 }
                 Stmt::Block { label, body } => {
+                    // Threads that leave early have not done the rest.
+                    let mut written = Vec::new();
+                    each_op(&body, &mut |op| written.extend_from_slice(&op.dst));
                     let body = self.block(body);
+                    for reg in &written {
+                        self.current.remove(reg);
+                    }
                     out.push(Stmt::Block { label, body });
                 }
                 other => out.push(other),
@@ -136,6 +163,10 @@ impl Pass<'_> {
         if let (OpKind::Copy(_), [dst], [from]) = (op.kind, op.dst.as_slice(), op.args.as_slice()) {
             if Operand::Reg(*dst) == *from {
                 return None;
+            }
+            if !self.single[dst.0 as usize] && !matches!(from, Operand::Reg(_)) && self.current.len() < KNOWN
+            {
+                self.current.insert(*dst, *from);
             }
             if self.single[dst.0 as usize] {
                 match from {
