@@ -81,7 +81,7 @@ impl Argument {
     fn bytes(&self, name: &str, index: usize, folder: &Path) -> Result<Vec<u8>> {
         let dtype = self.known_dtype(name)?;
         if let Some(file) = &self.file {
-            return self.from_file(name, dtype, &folder.join(file));
+            return self.read_file(name, dtype, &folder.join(file));
         }
         let n = self.n_elems(name)?;
         if let Some(scalar) = &self.scalar {
@@ -115,7 +115,7 @@ impl Argument {
         Ok(bytes)
     }
 
-    fn from_file(&self, name: &str, dtype: Dtype, path: &Path) -> Result<Vec<u8>> {
+    fn read_file(&self, name: &str, dtype: Dtype, path: &Path) -> Result<Vec<u8>> {
         let refuse = |e: holdall_formats::Error| {
             Error::new(Kind::Usage, format!("{name}: cannot use {}", path.display())).caused_by(e)
         };

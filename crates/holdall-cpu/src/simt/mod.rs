@@ -34,7 +34,7 @@
 //!
 //! # Barriers and progress
 //! Since lanes are in step, a barrier has nothing to do, with one exception. A loop that contains an atomic operation whose
-//! result is used may be waiting for a lane that is elsewhere. When such a loop has gone round [`SPINS`](split) times while other
+//! result is used may be waiting for a lane that is elsewhere. When such a loop has gone round 256 times while other
 //! lanes live, the group *splits*: the lanes in the loop are put aside, the others go on, and come back to those when
 //! they end, wait at a barrier, spin themselves, or want to meet at a SIMD operation. Parts that meet at a barrier or SIMD operation are one
 //! again. So threads of a group make progress independently of each other. Programs with such loops have no uniform rows.

@@ -2,10 +2,10 @@
 //!
 //! At any time one part of the group runs; the others are put aside with their place in the code and their masks. A part
 //! runs until it ends, comes to a barrier or a SIMD operation while there are others, or has gone round a loop
-//! that may be waiting [`SPINS`] times.
+//! that may be waiting `SPINS` times.
 //!
 //! Lanes behind a barrier wait for all that live. At a SIMD operation, a part waits for others only as long as these do
-//! something else than spin: after [`PATIENCE`] turns without one, it goes on with the lanes that it has.
+//! something else than spin: after `PATIENCE` turns without one, it goes on with the lanes that it has.
 
 use super::code::Code;
 use super::machine::{Machine, Pause};

@@ -158,6 +158,76 @@ const BUGS: &[(FindingKind, &str, &str)] = {
             "uint i = thread_position_in_grid.x; y[i] = 0; if (i < 15) {\nfloat v = *(device float*)((device char*)x + 4 * i);\ny[i] = v; }",
         ),
         (
+            OutOfBounds,
+            "uint i = thread_position_in_grid.x; int a[4]; for (int k = 0; k < 4; k++) a[k] = k; int s = 0; for (int k = 0; k <= 4; k++) {\ns += a[k];\n} y[i] = s;",
+            "uint i = thread_position_in_grid.x; int a[4]; for (int k = 0; k < 4; k++) a[k] = k; int s = 0; for (int k = 0; k < 4; k++) {\ns += a[k];\n} y[i] = s;",
+        ),
+        (
+            OutOfBounds,
+            "uint i = thread_position_in_grid.x; constexpr int table[3] = {1, 2, 3};\ny[i] = table[i % 4];",
+            "uint i = thread_position_in_grid.x; constexpr int table[3] = {1, 2, 3};\ny[i] = table[i % 3];",
+        ),
+        (
+            OutOfBounds,
+            "uint i = thread_position_in_grid.x; y[i] = 0; threadgroup atomic_int n[2]; if (i < 2) atomic_store_explicit(&n[i], 0, memory_order_relaxed); threadgroup_barrier(mem_flags::mem_threadgroup);\natomic_fetch_add_explicit(&n[i % 3], 1, memory_order_relaxed);",
+            "uint i = thread_position_in_grid.x; y[i] = 0; threadgroup atomic_int n[2]; if (i < 2) atomic_store_explicit(&n[i], 0, memory_order_relaxed); threadgroup_barrier(mem_flags::mem_threadgroup);\natomic_fetch_add_explicit(&n[i % 2], 1, memory_order_relaxed);",
+        ),
+        (
+            OutOfBounds,
+            "uint i = thread_position_in_grid.x; const device int* p = x + i; p += 1;\ny[i] = *p;",
+            "uint i = thread_position_in_grid.x; const device int* p = x + i; p += 0;\ny[i] = *p;",
+        ),
+        (
+            DataRace,
+            "uint i = thread_position_in_grid.x; threadgroup int t[64]; t[i] = x[i]; threadgroup_barrier(mem_flags::mem_device);\ny[i] = t[63 - i];",
+            "uint i = thread_position_in_grid.x; threadgroup int t[64]; t[i] = x[i]; threadgroup_barrier(mem_flags::mem_threadgroup);\ny[i] = t[63 - i];",
+        ),
+        (
+            DataRace,
+            "uint i = thread_position_in_grid.x; threadgroup int t[64]; t[i] = x[i]; for (uint d = 32; d > 0; d /= 2) { threadgroup_barrier(mem_flags::mem_threadgroup); if (i <= d && i + d < 64) {\nt[i] += t[i + d];\n} } y[i] = 0;",
+            "uint i = thread_position_in_grid.x; threadgroup int t[64]; t[i] = x[i]; for (uint d = 32; d > 0; d /= 2) { threadgroup_barrier(mem_flags::mem_threadgroup); if (i < d) {\nt[i] += t[i + d];\n} } y[i] = 0;",
+        ),
+        (
+            DataRace,
+            "uint i = thread_position_in_grid.x; threadgroup int t[64]; threadgroup atomic_int* a = (threadgroup atomic_int*)t; t[i] = 0; threadgroup_barrier(mem_flags::mem_threadgroup); atomic_fetch_add_explicit(a + i / 2, 1, memory_order_relaxed);\ny[i] = t[i / 2];",
+            "uint i = thread_position_in_grid.x; threadgroup int t[64]; threadgroup atomic_int* a = (threadgroup atomic_int*)t; t[i] = 0; threadgroup_barrier(mem_flags::mem_threadgroup); atomic_fetch_add_explicit(a + i / 2, 1, memory_order_relaxed);\ny[i] = atomic_load_explicit(a + i / 2, memory_order_relaxed);",
+        ),
+        (
+            Uninitialized,
+            "uint i = thread_position_in_grid.x; struct P { int a; int b; }; P p; p.a = 1; P q = p;\ny[i] = q.a + q.b;",
+            "uint i = thread_position_in_grid.x; struct P { int a; int b; }; P p; p.a = 1; P q = p;\ny[i] = q.a;",
+        ),
+        (
+            Uninitialized,
+            "uint i = thread_position_in_grid.x; int v; if (i != 40) v = 1;\ny[i] = simd_sum(v);",
+            "uint i = thread_position_in_grid.x; int v; if (i < 64) v = 1;\ny[i] = simd_sum(v);",
+        ),
+        (
+            Uninitialized,
+            "uint i = thread_position_in_grid.x; y[i] = 0; int k; if (i > 0) k = 1;\nif (k > 0) y[i] = 1;",
+            "uint i = thread_position_in_grid.x; y[i] = 0; int k = 0; if (i > 0) k = 1;\nif (k > 0) y[i] = 1;",
+        ),
+        (
+            DivergentBarrier,
+            "uint i = thread_position_in_grid.x; y[i] = 1; for (int k = 0; k < 4; k++) { if (x[i] == k) break;\nthreadgroup_barrier(mem_flags::mem_threadgroup); }",
+            "uint i = thread_position_in_grid.x; y[i] = 1; for (int k = 0; k < 4; k++) { if (x[0] == k - 2) break;\nthreadgroup_barrier(mem_flags::mem_threadgroup); }",
+        ),
+        (
+            DivisionByZero,
+            "uint i = thread_position_in_grid.x; long d = long(x[i]) - 5;\ny[i] = int(100 / d);",
+            "uint i = thread_position_in_grid.x; long d = long(x[i]) - 500;\ny[i] = int(100 / d);",
+        ),
+        (
+            Misaligned,
+            "uint i = thread_position_in_grid.x; y[i] = 0; threadgroup float t[64]; t[i] = 1; threadgroup_barrier(mem_flags::mem_threadgroup); if (i < 63) {\nfloat2 v = *(threadgroup float2*)(t + i);\ny[i] = v.x; }",
+            "uint i = thread_position_in_grid.x; y[i] = 0; threadgroup float t[64]; t[i] = 1; threadgroup_barrier(mem_flags::mem_threadgroup); if (i < 63) {\nfloat2 v = *(threadgroup float2*)(t + i / 2 * 2);\ny[i] = v.x; }",
+        ),
+        (
+            UnwrittenOutput,
+            "uint i = thread_position_in_grid.x; if (x[i] % 9 == 4) return;\ny[i] = 1;",
+            "uint i = thread_position_in_grid.x; if (x[i] % 9 == 14) return;\ny[i] = 1;",
+        ),
+        (
             UnwrittenOutput,
             "uint i = thread_position_in_grid.x;\nif (i < 60) y[i] = 1;",
             "uint i = thread_position_in_grid.x;\ny[i] = 1;",

@@ -6,6 +6,7 @@ mod machine;
 mod samples;
 
 mod checked;
+mod functions;
 mod kernels;
 mod semantics;
 mod support;
