@@ -25,7 +25,7 @@ impl Workload {
             streams: &[Stream::default_of(DeviceId::named("cpu")?)?],
             menu: &Menu::full(),
             evaluation: Evaluation::EachOp,
-            between: &mut |_| false,
+            between: &mut |_, _| false,
             dropper: None,
         })
     }
@@ -42,7 +42,7 @@ impl Workload {
             false => Evaluation::AsBuilt,
         };
         let area = self.side * self.side;
-        let mut between = |number| {
+        let mut between = |_, number| {
             let mut habits = Random::new(number);
             match habits.below(24) {
                 0 => sim.pool().trim(habits.below(8 * area)),
@@ -106,7 +106,7 @@ pub fn compare(
         let expected = workload.on_cpu()?;
         for (i, policy) in policies.iter().enumerate() {
             let (outputs, report) = workload.on_sim(*policy)?;
-            differences[i].add(outputs.difference(&expected));
+            differences[i] += outputs.difference(&expected);
             match table.rows.get_mut(i) {
                 Some(row) => row.report.merge(report),
                 None => table.rows.push(Outcome { report, wrong_percent: 0.0, nan_percent: 0.0 }),

@@ -76,5 +76,5 @@ pub use compare::{COMPARED, Comparison, Outcome, compare};
 pub use device::{Loan, SimDevice, SimKernel, SimOptions};
 pub use load::{Counts, Difference, Evaluation, Menu, Missing, Outputs, Run, Workload};
 pub use report::Report;
-pub use stress::{Settings, Stress, Totals};
+pub use stress::{Settings, Stop, Stress, Totals};
 pub use violation::{Hazard, Party, Violation, ViolationKind};

@@ -63,7 +63,20 @@ pub struct Totals {
     pub messages: Vec<String>,
 }
 
+/// Asked whether to stop.
+pub type Stop<'a> = &'a dyn Fn(&Totals) -> bool;
+
 impl Totals {
+    /// Asks `stop`, with what a program has done counted in.
+    fn watch<'a>(&self, stop: Stop<'a>) -> impl FnMut(Counts, u64) -> bool + use<'a> {
+        let (counts, mut now) = (self.counts, self.clone());
+        move |more, _| {
+            now.counts = counts;
+            now.counts += more;
+            stop(&now)
+        }
+    }
+
     /// Whether nothing was wrong.
     pub fn is_clean(&self) -> bool {
         self.violations == 0 && self.wrong_results == 0 && self.nans == 0
@@ -118,8 +131,9 @@ impl Stress {
         &self.totals
     }
 
-    /// The next round. `stop` is asked all the time, and ends it when it says so.
-    pub fn round(&mut self, stop: &dyn Fn() -> bool) {
+    /// The next round. `stop` is asked after each step, gets what has happened up to then, and ends the round when it says
+    /// so.
+    pub fn round(&mut self, stop: Stop<'_>) {
         let load = self.workload(self.settings.seed.wrapping_add(self.totals.rounds));
         let was_clean = self.totals.is_clean();
         let limit = self.device.pool().memory_limit();
@@ -134,7 +148,7 @@ impl Stress {
         if was_clean && !self.totals.is_clean() {
             self.totals.first_bad_seed = Some(load.seed);
         }
-        self.totals.rounds += u64::from(!stop());
+        self.totals.rounds += u64::from(!stop(&self.totals));
     }
 
     /// The program of a seed.
@@ -157,24 +171,24 @@ impl Stress {
         }
     }
 
-    fn compare(&mut self, load: &Workload, stop: &dyn Fn() -> bool) -> Result<()> {
+    fn compare(&mut self, load: &Workload, stop: Stop<'_>) -> Result<()> {
         let pool = self.device.pool().clone();
         let mut run = Run {
             streams: &self.streams[..1],
             menu: &self.menu,
             evaluation: Evaluation::EachOp,
-            between: &mut |_| stop(),
+            between: &mut self.totals.watch(stop),
             dropper: None,
         };
         let right = load.run(&mut run)?;
-        self.count(right.counts);
+        self.totals.counts += right.counts;
         pool.reset_peak();
         let free = self.disturbed(load, stop)?;
         self.judge(load, &free, &right, "without a limit");
         drop(free);
         let mut limit = pool.peak_bytes() + SLACK_BYTES;
         for attempt in 1.. {
-            if stop() {
+            if stop(&self.totals) {
                 break;
             }
             pool.set_memory_limit(limit);
@@ -194,7 +208,7 @@ impl Stress {
     }
 
     /// Runs a program while other threads disturb it.
-    fn disturbed(&mut self, load: &Workload, stop: &dyn Fn() -> bool) -> Result<Outputs> {
+    fn disturbed(&mut self, load: &Workload, stop: Stop<'_>) -> Result<Outputs> {
         let (pool, over, trims) = (self.device.pool().clone(), AtomicBool::new(false), AtomicU64::new(0));
         let cache_limit = pool.cache_limit();
         let (sender, receiver) = channel();
@@ -218,7 +232,7 @@ impl Stress {
                 streams: &self.streams,
                 menu: &self.menu,
                 evaluation: Evaluation::AsBuilt,
-                between: &mut |_| stop(),
+                between: &mut self.totals.watch(stop),
                 dropper: (!load.whole).then_some(&sender),
             });
             over.store(true, Ordering::Relaxed);
@@ -228,15 +242,9 @@ impl Stress {
         pool.set_cache_limit(cache_limit);
         self.totals.trims += trims.into_inner();
         if let Ok(outputs) = &outcome {
-            self.count(outputs.counts);
+            self.totals.counts += outputs.counts;
         }
         outcome
-    }
-
-    fn count(&mut self, counts: Counts) {
-        self.totals.counts.operations += counts.operations;
-        self.totals.counts.custom_kernel_calls += counts.custom_kernel_calls;
-        self.totals.counts.checked_calls += counts.checked_calls;
     }
 
     fn judge(&mut self, load: &Workload, outputs: &Outputs, right: &Outputs, how: &str) {

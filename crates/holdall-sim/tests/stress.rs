@@ -13,7 +13,7 @@ fn stress(settings: Settings, rounds: usize, stop: bool) -> Totals {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut stress = Stress::new(DeviceId::named("cpu").unwrap(), settings).unwrap();
     assert_eq!(stress.missing(), []);
-    (0..rounds).for_each(|_| stress.round(&|| stop));
+    (0..rounds).for_each(|_| stress.round(&|_| stop));
     stress.totals().clone()
 }
 

@@ -19,6 +19,8 @@ use crate::interrupt;
 const SECONDS: u64 = 60;
 /// The shares of checked calls, in percent, of mixed loads and of graphs.
 const CHECKED: (usize, usize) = (15, 1);
+/// How often the progress is renewed.
+const SAY_EVERY: Duration = Duration::from_millis(100);
 /// How many programs `--compare` runs under each policy.
 const COMPARE_ROUNDS: usize = 20;
 /// How much slower than without any retention Holdall may be, as a ratio.
@@ -118,10 +120,13 @@ fn stress(
     let is_over = || limit.is_some_and(|limit| begin.elapsed() >= limit);
     let rounds = args.rounds.unwrap_or(usize::MAX) as u64;
     let progress = RefCell::new(cx.ui.activity(&format!("stressing {name} with seed {seed}")));
+    let said = Cell::new(begin);
     while load.totals().rounds < rounds && !is_over() && !asked() {
-        let before = load.totals().clone();
-        load.round(&|| {
-            progress.borrow_mut().say(|| live(&before, begin.elapsed()));
+        load.round(&|totals| {
+            if said.get().elapsed() >= SAY_EVERY {
+                said.set(Instant::now());
+                progress.borrow_mut().say(|| live(totals, begin.elapsed()));
+            }
             asked() || is_over()
         });
     }

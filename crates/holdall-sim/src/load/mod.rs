@@ -5,6 +5,7 @@ mod menu;
 mod ops;
 mod step;
 
+use std::ops::AddAssign;
 use std::sync::mpsc::Sender;
 
 use holdall_core::{Array, Result, Stream, async_eval};
@@ -64,8 +65,9 @@ pub struct Run<'a> {
     pub menu: &'a Menu,
     /// When it evaluates.
     pub evaluation: Evaluation,
-    /// Called after each step, with a number of its own randomness. True ends the program.
-    pub between: &'a mut dyn FnMut(u64) -> bool,
+    /// Called after each step with what was done so far, and a random number that the program does not depend on. True ends
+    /// the program.
+    pub between: &'a mut dyn FnMut(Counts, u64) -> bool,
     /// Drops half of the arrays on another thread.
     pub dropper: Option<&'a Sender<Array>>,
 }
@@ -103,9 +105,8 @@ pub struct Difference {
     pub of: u64,
 }
 
-impl Difference {
-    /// Sums up.
-    pub fn add(&mut self, other: Self) {
+impl AddAssign for Difference {
+    fn add_assign(&mut self, other: Self) {
         self.arrays += other.arrays;
         self.elements += other.elements;
         self.nans += other.nans;
@@ -187,7 +188,7 @@ impl Workload {
                 10..=16 => async_eval(&kept.iter().collect::<Vec<_>>())?,
                 _ => {}
             }
-            if (run.between)(habits.next()) {
+            if (run.between)(outputs.counts, habits.next()) {
                 outputs.stopped = true;
                 return Ok(outputs);
             }

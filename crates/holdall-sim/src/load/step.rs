@@ -1,5 +1,7 @@
 //! One step of a program.
 
+use std::ops::AddAssign;
+
 use holdall_core::ops::KernelCall;
 use holdall_core::{Array, Result};
 
@@ -14,6 +16,14 @@ pub struct Counts {
     pub custom_kernel_calls: u64,
     /// Those of them in checked mode.
     pub checked_calls: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.operations += other.operations;
+        self.custom_kernel_calls += other.custom_kernel_calls;
+        self.checked_calls += other.checked_calls;
+    }
 }
 
 /// What a step makes its result of.

@@ -10,7 +10,7 @@ use crate::{Counts, Menu, Outputs, Settings, SimDevice, SimOptions, Stress, Tota
 fn stress(device: DeviceId, settings: Settings, rounds: usize) -> Totals {
     let mut stress = Stress::new(device, settings).unwrap();
     assert_eq!(stress.missing(), []);
-    (0..rounds).for_each(|_| stress.round(&|| false));
+    (0..rounds).for_each(|_| stress.round(&|_| false));
     stress.totals().clone()
 }
 
