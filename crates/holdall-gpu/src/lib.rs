@@ -9,11 +9,13 @@ mod layout;
 mod library;
 mod matmul;
 mod moves;
+mod norm;
 mod pointwise;
 mod random;
 mod reduce;
+mod rope;
 
-pub use gpu::{Compiled, Dispatch, Extent, Facts, Gpu, Inline};
+pub use gpu::{Author, Compiled, Dispatch, Extent, Facts, Gpu, Inline};
 pub use library::Library;
 
 use std::sync::Arc;
@@ -29,8 +31,10 @@ impl Library {
         indexing::register(&mut kernels, self);
         matmul::register(&mut kernels, self);
         moves::register(&mut kernels, self);
+        norm::register(&mut kernels, self);
         random::register(&mut kernels, self);
         reduce::register(&mut kernels, self);
+        rope::register(&mut kernels, self);
         kernels
     }
 }
