@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod conv;
 mod custom;
 mod gpu;
 mod indexing;
@@ -27,6 +28,7 @@ impl Library {
     #[must_use]
     pub fn kernels(self: &Arc<Self>) -> Kernels {
         let mut kernels = Kernels::default();
+        conv::register(&mut kernels, self);
         custom::register(&mut kernels, self);
         indexing::register(&mut kernels, self);
         matmul::register(&mut kernels, self);

@@ -200,11 +200,6 @@ pub(crate) fn plan(bound: Bound) -> Plan {
     Plan { launches: std::iter::once(bound).collect(), ..Plan::default() }
 }
 
-/// The plan of a launch that writes in the memory of input 0.
-pub(crate) fn in_place(bound: Bound) -> Plan {
-    Plan { in_place: Some(0), launches: std::iter::once(bound).collect(), ..Plan::default() }
-}
-
 /// The first input as it is.
 pub(crate) fn unchanged() -> Plan {
     Plan { in_place: Some(0), ..Plan::default() }

@@ -147,6 +147,9 @@ mod tests {
             assert!((*got as f64 - want).abs() < 1e5, "{got} {want}");
         }
         let back = per_position(4, 100.0, -1.0);
-        assert!(back.iter().zip(turns.iter()).all(|(a, b)| a.wrapping_add(*b).abs_diff(0) < 1 << 14 || a.wrapping_add(*b) > u64::MAX - (1 << 14)));
+        assert!(
+            back.iter().zip(turns.iter()).all(|(a, b)| a.wrapping_add(*b).abs_diff(0) < 1 << 14
+                || a.wrapping_add(*b) > u64::MAX - (1 << 14))
+        );
     }
 }
