@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use holdall_core::device::{Device, DeviceId};
-use holdall_core::{Error, ErrorKind, Result, Stream};
+use holdall_core::{Error, ErrorKind, Result, Stream, validation};
 
 use crate::load::{Counts, Evaluation, Menu, Missing, Outputs, Run, Workload};
 use crate::random::Random;
@@ -51,7 +51,8 @@ pub struct Totals {
     pub trims: u64,
     /// Times that a program did not get along with the memory that it was left.
     pub out_of_memory: u64,
-    /// Evaluations that failed: mistakes that checked mode found, failures of the device, memory that did not come back.
+    /// Evaluations that failed: uses of memory that are not ordered, mistakes that checked mode found, failures of the
+    /// device, memory that did not come back.
     pub violations: u64,
     /// Arrays with a wrong bit.
     pub wrong_results: u64,
@@ -96,12 +97,13 @@ pub struct Stress {
 }
 
 impl Stress {
-    /// Looks at what the device can run. What it cannot is left out; a custom kernel that does not compile there, or an
+    /// Turns [`validation`] on, and looks at what the device can run. What it cannot is left out; a custom kernel that does not compile there, or an
     /// op whose kernel fails, is a violation.
     ///
     /// # Errors
     /// When the device does not exist, holds no arrays, or has no custom kernels.
     pub fn new(device: DeviceId, settings: Settings) -> Result<Self> {
+        validation::enable();
         let streams = (0..STREAMS).map(|_| Stream::new(device)).collect::<Result<Vec<_>>>()?;
         let (menu, missing) = Menu::of(streams[0])?;
         let device = device.get()?;
