@@ -9,7 +9,7 @@
 //! `holdall-sim` sees these, too.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use holdall_memory::{BlockId, QueueId, Tick, Timelines};
 use parking_lot::Mutex;
@@ -20,12 +20,18 @@ use crate::command::Command;
 use crate::error::{Error, ErrorKind, Origin};
 
 static ENABLED: AtomicBool = AtomicBool::new(false);
+static CHECKED: AtomicU64 = AtomicU64::new(0);
 static SEEN: Mutex<Option<Seen>> = Mutex::new(None);
 
 /// Checks everything that is submitted from now on, on all devices that follow Holdall's policy. What is wrong is the error of the evaluation that
 /// submits it. `HOLDALL_VALIDATE=1` does this from the start.
 pub fn enable() {
     ENABLED.store(true, Ordering::Relaxed);
+}
+
+/// How many uses of blocks have been checked.
+pub fn checked_uses() -> u64 {
+    CHECKED.load(Ordering::Relaxed)
 }
 
 /// Checks a command buffer that is about to be submitted, if that is wanted.
@@ -137,6 +143,7 @@ impl Seen {
                     clock.get(&before.queue).is_some_and(|seen| *seen >= before.tick)
                         || timelines.done(before.queue) >= before.tick
                 };
+                CHECKED.fetch_add(1, Ordering::Relaxed);
                 let known = self.blocks.entry(block).or_default();
                 let conflicts = known.write.iter().chain(known.reads.iter().filter(|_| writes));
                 if let Some(before) = conflicts.copied().find(|before| !is_ordered(&before)) {

@@ -47,6 +47,8 @@ pub struct Totals {
     pub counts: Counts,
     /// Blocks that the pool gave out again.
     pub blocks_reused: u64,
+    /// Uses of blocks whose order was checked.
+    pub uses_checked: u64,
     /// Times that the cache was trimmed or resized.
     pub trims: u64,
     /// Times that a program did not get along with the memory that it was left.
@@ -94,6 +96,7 @@ pub struct Stress {
     settings: Settings,
     totals: Totals,
     reused_before: u64,
+    checked_before: u64,
 }
 
 impl Stress {
@@ -113,6 +116,7 @@ impl Stress {
             return Err(Error::new(ErrorKind::Kernel, "stress", message));
         }
         let reused_before = device.pool().reused_blocks();
+        let checked_before = validation::checked_uses();
         let mut totals = Totals::default();
         for fault in missing.iter().filter(|m| m.is_fault) {
             totals.violations += 1;
@@ -120,7 +124,7 @@ impl Stress {
             totals.first_bad_seed = Some(settings.seed);
         }
         totals.messages.truncate(MESSAGES);
-        Ok(Self { device, streams, menu, missing, settings, totals, reused_before })
+        Ok(Self { device, streams, menu, missing, settings, totals, reused_before, checked_before })
     }
 
     /// What the device cannot run.
@@ -143,6 +147,7 @@ impl Stress {
         let pool = self.device.pool();
         pool.set_memory_limit(limit);
         self.totals.blocks_reused = pool.reused_blocks() - self.reused_before;
+        self.totals.uses_checked = validation::checked_uses() - self.checked_before;
         if let Err(error) = outcome {
             self.totals.violations += 1;
             self.note(&load, &error.to_string());
