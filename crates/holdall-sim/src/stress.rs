@@ -23,8 +23,9 @@ const MESSAGES: usize = 16;
 /// has several times what it needs.
 const ATTEMPTS: usize = 12;
 
-/// Memory beyond what is in use: small blocks come in slabs of up to 64 KiB, of which a few are hardly used.
-const SLACK_BYTES: usize = 96 << 10;
+/// Memory beyond what is in use: small blocks come in slabs, of which a few are hardly used. In bytes, and in pages of
+/// the device, of which a slab has one at least.
+const SLACK: (usize, usize) = (96 << 10, 3);
 
 /// What a stress run does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,7 +194,7 @@ impl Stress {
         let free = self.disturbed(load, stop)?;
         self.judge(load, &free, &right, "without a limit");
         drop(free);
-        let mut limit = pool.peak_bytes() + SLACK_BYTES;
+        let mut limit = pool.peak_bytes() + SLACK.0.max(SLACK.1 * pool.driver().page_bytes());
         for attempt in 1.. {
             if stop(&self.totals) {
                 break;

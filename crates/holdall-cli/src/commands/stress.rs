@@ -202,7 +202,7 @@ fn text(report: &Report) -> String {
         format!("{}, {} of them checked", report.custom_kernel_calls, report.checked_calls),
     );
     line("blocks reused", report.blocks_reused.to_string());
-    line("uses of blocks", format!("{}, all checked to be in order", report.uses_checked));
+    line("uses of blocks", format!("{}, their order checked", report.uses_checked));
     line("trims", report.trims.to_string());
     line("out of memory", format!("{} times, then given an eighth more", report.out_of_memory));
     line("violations", report.violations.to_string());
