@@ -1,17 +1,22 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod attention;
 mod custom;
 mod gpu;
 mod indexing;
 mod kernel;
 mod layout;
 mod library;
+mod lines;
+mod mask;
 mod matmul;
 mod moves;
 mod pointwise;
 mod random;
 mod reduce;
+mod scan;
+mod sort;
 
 pub use gpu::{Compiled, Dispatch, Extent, Facts, Gpu, Inline};
 pub use library::Library;
@@ -25,12 +30,16 @@ impl Library {
     #[must_use]
     pub fn kernels(self: &Arc<Self>) -> Kernels {
         let mut kernels = Kernels::default();
+        attention::register(&mut kernels, self);
         custom::register(&mut kernels, self);
         indexing::register(&mut kernels, self);
+        mask::register(&mut kernels, self);
         matmul::register(&mut kernels, self);
         moves::register(&mut kernels, self);
         random::register(&mut kernels, self);
         reduce::register(&mut kernels, self);
+        scan::register(&mut kernels, self);
+        sort::register(&mut kernels, self);
         kernels
     }
 }

@@ -291,6 +291,11 @@ pub(crate) fn element(op: &'static str, dtype: Dtype) -> Result<ElementType> {
     })
 }
 
+/// Whether all inputs are real floats that GPUs have.
+pub(crate) fn is_float(inputs: &[&Spec]) -> bool {
+    inputs.iter().all(|x| matches!(x.dtype, Dtype::Float16 | Dtype::Bfloat16 | Dtype::Float32))
+}
+
 /// A refusal of a type that the op's kernels do not take.
 pub(crate) fn refused(op: &'static str, dtype: Dtype) -> Error {
     Error::dtype(op, format!("there is no GPU kernel for {dtype}"))
