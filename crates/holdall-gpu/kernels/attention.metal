@@ -132,7 +132,7 @@ template <typename T, typename M, int MASK, bool HAS_SINKS, int VL>
       for (int d = 0; d < WIDTH; ++d) {
         float x = key_tile[lane * (WIDTH + 1) + d];
         for (int r = 0; r < TILE_ROWS; ++r) {
-          scores[r] += query_tile[(mine + r) * WIDTH + d] * x;
+          scores[r] = metal::fma(query_tile[(mine + r) * WIDTH + d], x, scores[r]);
         }
       }
     }
@@ -167,7 +167,7 @@ template <typename T, typename M, int MASK, bool HAS_SINKS, int VL>
       for (int r = 0; r < TILE_ROWS; ++r) {
         float weight = simd_shuffle(scores[r], ushort(j));
         for (int i = 0; i < VL; ++i) {
-          out[r * VL + i] += weight * x[i];
+          out[r * VL + i] = metal::fma(weight, x[i], out[r * VL + i]);
         }
       }
     }
@@ -270,7 +270,7 @@ template <typename T, typename M, typename O, int MASK, bool HAS_SINKS, bool IS_
     for (int r = 0; r < ROWS; ++r) {
       float score = 0.0f;
       for (int i = 0; i < DL; ++i) {
-        score += query[r * DL + i] * x[i];
+        score = metal::fma(query[r * DL + i], x[i], score);
       }
       uint position = metal::min(first_row + r, rows - 1) % queries;
       bool is_seen = key + queries <= position + keys;
@@ -282,7 +282,7 @@ template <typename T, typename M, typename O, int MASK, bool HAS_SINKS, bool IS_
       tops[r] = top;
       sums[r] = sums[r] * factor + weight;
       for (int i = 0; i < VL; ++i) {
-        out[r * VL + i] = out[r * VL + i] * factor + weight * value[i];
+        out[r * VL + i] = metal::fma(weight, value[i], out[r * VL + i] * factor);
       }
     }
   }

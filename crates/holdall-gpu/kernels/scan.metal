@@ -147,7 +147,8 @@ template <typename T, typename A, typename P, typename O, int OP, bool REVERSE, 
   uint lane = thread_position_in_threadgroup.x;
   ulong segment = group % segments;
   ulong line = group / segments;
-  A before = identity<OP, A>();
+  A nothing = identity<OP, A>();
+  A before = nothing;
   if constexpr (HAS_TOTALS) {
     for (ulong i = lane; i < segment; i += GROUP) {
       before = both<OP, A>(before, totals[line * segments + i]);
@@ -183,12 +184,12 @@ template <typename T, typename A, typename P, typename O, int OP, bool REVERSE, 
     sums[lane] = sum;
     threadgroup_barrier(mem_flags::mem_threadgroup);
     for (uint reach = 1; reach < GROUP; reach *= 2) {
-      A other = lane >= reach ? sums[lane - reach] : identity<OP, A>();
+      A other = lane >= reach ? sums[lane - reach] : nothing;
       threadgroup_barrier(mem_flags::mem_threadgroup);
       sums[lane] = both<OP, A>(other, sums[lane]);
       threadgroup_barrier(mem_flags::mem_threadgroup);
     }
-    A base = lane > 0 ? both<OP, A>(before, sums[lane - 1]) : before;
+    A base = both<OP, A>(before, lane > 0 ? sums[lane - 1] : nothing);
     for (int j = 0; j < ITEMS; ++j) {
       ulong i = mine + j;
       if (i < end) {
