@@ -11,5 +11,6 @@ mod ops {
     mod reductions;
     mod scattering;
     mod sorting;
+    mod strided_kernel;
     mod support;
 }
