@@ -10,3 +10,4 @@ mod kernel;
 mod program;
 mod repo;
 mod server;
+mod stress;
