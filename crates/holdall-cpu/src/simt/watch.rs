@@ -312,9 +312,16 @@ impl Watch {
                     for (i, held) in held.iter_mut().enumerate() {
                         let at = at.wrapping_add((i * size) as i64);
                         // What was never written may be fetched as part of something, if nobody looks at it.
-                        let needs = is_read;
-                        let access =
-                            Use { object, lane, at, size, reads: true, needs, writes: false, atomic: false };
+                        let access = Use {
+                            object,
+                            lane,
+                            at,
+                            size,
+                            reads: true,
+                            needs: is_read,
+                            writes: false,
+                            atomic: false,
+                        };
                         held.0[lane / 32] |= u32::from(watch.access(machine, &access)) << (lane % 32);
                     }
                 });

@@ -28,7 +28,7 @@ pub fn is_float(element: ElementType) -> bool {
 }
 
 pub fn bits(element: ElementType) -> u32 {
-    element.size() as u32 * 8
+    element.size() * 8
 }
 
 /// An integer as the type holds it.
