@@ -9,10 +9,11 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::command::{CommandBuffer, Launch};
+use crate::diagnosis::Diagnosis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::op::{Primitive, Spec};
 use crate::pointwise::Program;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, position};
 use crate::shape::{Dims, Layout, Strides};
 
 /// A device by number; 0 is the default.
@@ -30,11 +31,8 @@ impl DeviceId {
     pub fn named(name: &str) -> Result<Self> {
         let runtime = Runtime::get()?;
         let devices = runtime.devices();
-        let wanted = name.strip_suffix(":0").unwrap_or(name);
-        let found =
-            devices.iter().position(|d| d.info().name.strip_suffix(":0").unwrap_or(&d.info().name) == wanted);
-        found.map(|i| Self(i as u16)).ok_or_else(|| {
-            let names: Vec<&str> = devices.iter().map(|d| d.info().name.as_str()).collect();
+        let names: Vec<&str> = devices.iter().map(|d| d.info().name.as_str()).collect();
+        position(&names, name).map(|i| Self(i as u16)).ok_or_else(|| {
             Error::new(
                 ErrorKind::Device,
                 "device",
@@ -99,6 +97,11 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// When a device is there but cannot be used.
     fn devices(&self, timelines: &Arc<Timelines>) -> Result<Vec<Arc<dyn Device>>>;
+
+    /// What the backend found and what it misses. Starts nothing; none where it depends on nothing.
+    fn diagnose(&self) -> Option<Diagnosis> {
+        None
+    }
 }
 
 /// What a device says of itself.
@@ -142,6 +145,16 @@ pub trait Device: Send + Sync + Debug {
     /// When the two cannot reach each other.
     fn import(&self, from: &dyn Device, bytes: usize) -> Result<Launch>;
 
+    /// How the host reads blocks of this device within a command, for the `import` of devices that address the host's
+    /// memory. Not needed where the host can address the blocks.
+    ///
+    /// # Errors
+    /// When it cannot.
+    fn export(&self) -> Result<Arc<dyn Export>> {
+        let name = &self.info().name;
+        Err(Error::new(ErrorKind::Device, "copy", format!("{name} has no memory that the host can read")))
+    }
+
     /// Copies from a block to the host; whoever calls has waited for the block's writer.
     ///
     /// # Errors
@@ -153,6 +166,19 @@ pub trait Device: Send + Sync + Debug {
     /// # Errors
     /// When memory runs out or `fill` fails.
     fn upload(&self, bytes: usize, fill: &mut dyn FnMut(&mut [u8]) -> Result<()>) -> Result<Storage>;
+}
+
+/// Copies from a device's blocks to the host, for commands of other devices.
+pub trait Export: Send + Sync + Debug {
+    /// Copies what lies at `address` to the host, and returns when it is there.
+    ///
+    /// # Errors
+    /// When the device fails.
+    ///
+    /// # Safety
+    /// `address` is that of a binding, or within it, with at least as many bytes to its end as `into` has. This is called
+    /// while the command buffer runs in which it was bound, which waited for the block's writer.
+    unsafe fn read(&self, address: *const u8, into: &mut [u8]) -> Result<()>;
 }
 
 /// The device side of a stream. Command buffers run in the order in which they are submitted.

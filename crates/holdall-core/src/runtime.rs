@@ -8,10 +8,17 @@ use parking_lot::{Mutex, RwLock};
 use crate::device::{BackendEntry, Device, DeviceId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::Scheduler;
+use crate::settings;
 use crate::stream::{Stream, StreamId};
 
 /// A device and its default stream, once it has one.
 type Opened = (Arc<dyn Device>, Option<StreamId>);
+
+/// Where `wanted` is among the names of devices; an index of 0 may be left out.
+pub(crate) fn position(names: &[&str], wanted: &str) -> Option<usize> {
+    let wanted = wanted.strip_suffix(":0").unwrap_or(wanted);
+    names.iter().position(|name| name.strip_suffix(":0").unwrap_or(name) == wanted)
+}
 
 pub(crate) struct Runtime {
     timelines: Arc<Timelines>,
@@ -46,6 +53,9 @@ impl Runtime {
                 Err(e) => failure = Some(e),
             }
         }
+        if let Some(name) = settings::device()? {
+            runtime.prefer(&name, failure.as_ref())?;
+        }
         if runtime.devices.read().is_empty() {
             return Err(failure.unwrap_or_else(|| {
                 Error::new(ErrorKind::Device, "device", "this program was linked without any backend")
@@ -54,6 +64,22 @@ impl Runtime {
         // Stream 0 is the default device's, whoever asks first.
         runtime.default_stream(DeviceId::DEFAULT)?;
         Ok(runtime)
+    }
+
+    /// Makes the device called `name` the default one.
+    fn prefer(&self, name: &str, failure: Option<&Error>) -> Result<()> {
+        let mut devices = self.devices.write();
+        let names: Vec<&str> = devices.iter().map(|d| d.0.info().name.as_str()).collect();
+        let Some(at) = position(&names, name) else {
+            let why = failure.map_or(String::new(), |e| format!("; {e}"));
+            return Err(Error::new(
+                ErrorKind::Device,
+                "device",
+                format!("HOLDALL_DEVICE is {name:?}, but there are: {}{why}", names.join(", ")),
+            ));
+        };
+        devices[..=at].rotate_right(1);
+        Ok(())
     }
 
     pub fn timelines(&self) -> &Arc<Timelines> {

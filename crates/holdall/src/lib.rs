@@ -22,3 +22,5 @@ pub use holdall_core::*;
 
 // Linking a backend is what makes its devices appear.
 use holdall_cpu as _;
+#[cfg(all(feature = "cuda", target_os = "linux"))]
+use holdall_cuda as _;
