@@ -46,9 +46,27 @@ pub(crate) fn nvrtc() -> Result<&'static Loaded, &'static str> {
     static NVRTC: OnceLock<Result<Loaded, String>> = OnceLock::new();
     let load = || {
         let wanted = Wanted { stem: "nvrtc", wheels: &["cu13", "cuda_nvrtc"], package: "nvidia-cuda-nvrtc" };
-        wanted.load()
+        let found = wanted.load()?;
+        load_builtins(&found.path);
+        Ok(found)
     };
     NVRTC.get_or_init(load).as_ref().map_err(String::as_str)
+}
+
+/// Loads what NVRTC asks the loader for by its bare name when it compiles, from NVRTC's own folder: the loader does not look
+/// there.
+fn load_builtins(nvrtc: &Path) {
+    let Some(folder) = nvrtc.parent().filter(|folder| folder.is_absolute()) else { return };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("libnvrtc-builtins.so")
+            && let Ok(library) = load(&entry.path())
+        {
+            // It stays, as NVRTC does.
+            std::mem::forget(library);
+        }
+    }
 }
 
 /// cuBLASLt, for products of dense matrices. Loading it here is what lets `cudarc` find it.
