@@ -34,14 +34,12 @@ pub fn check() -> Result<bool> {
     Ok(value == Some(1))
 }
 
-/// `HOLDALL_DEVICE`: the name of the device that is the default one.
+/// `HOLDALL_DEVICE`: the name of the device that is the default one; none said means the best one.
 ///
 /// # Errors
-/// When it is empty.
+/// When it is no text.
 pub fn device() -> Result<Option<String>> {
-    read("HOLDALL_DEVICE", "the name of a device, as `holdall doctor` lists them", |text| {
-        (!text.is_empty()).then(|| text.to_owned())
-    })
+    read("HOLDALL_DEVICE", "the name of a device", |text| Some(text.to_owned()))
 }
 
 /// `HOLDALL_VALIDATE`: whether devices are checked after each kernel, so that an error names the one at fault.
@@ -52,6 +50,16 @@ pub fn validate() -> Result<bool> {
     let values = ["0", "1"];
     let value = read("HOLDALL_VALIDATE", "0 or 1", |text| values.iter().position(|value| *value == text))?;
     Ok(value == Some(1))
+}
+
+/// `HOLDALL_CUDA_GRAPHS`: whether command buffers that come again are launched as CUDA graphs; none said means yes.
+///
+/// # Errors
+/// When it is neither 0 nor 1.
+pub fn cuda_graphs() -> Result<bool> {
+    let values = ["0", "1"];
+    let value = read("HOLDALL_CUDA_GRAPHS", "0 or 1", |text| values.iter().position(|value| *value == text))?;
+    Ok(value != Some(0))
 }
 
 /// `HOLDALL_CACHE`: the folder for what can be made again; without, `holdall` in the user's cache folder, which is that

@@ -17,7 +17,7 @@ use crate::launch::Import;
 use crate::module::{Kernel, Module};
 use crate::nvrtc::Nvrtc;
 use crate::staging::{Exported, Staging};
-use crate::stream::{CudaStream, Streams};
+use crate::stream::{CudaStream, Modes, Streams};
 use crate::{libraries, report};
 
 holdall_core::inventory::submit! { BackendEntry { rank: -1, backend: || Box::new(CudaBackend) } }
@@ -56,7 +56,7 @@ pub struct Cuda {
     compiler: Compiler,
     modules: ResourceCache<Source, Module>,
     kernels: Kernels,
-    validate: bool,
+    modes: Modes,
 }
 
 impl Cuda {
@@ -78,7 +78,7 @@ impl Cuda {
             return Ok(Vec::new());
         }
         Nvrtc::get()?;
-        let validate = settings::validate()?;
+        let modes = Modes { validate: settings::validate()?, graphs: settings::cuda_graphs()? };
         let streams = Arc::new(Streams::default());
         let make = |properties: crate::context::Properties| {
             let compiler = Compiler::new(properties.architecture(), version);
@@ -89,6 +89,7 @@ impl Cuda {
                     name: context.name(),
                     description: properties.description.clone(),
                     memory_bytes: Some(properties.memory_bytes),
+                    has_float64: false,
                 },
                 pool: Pool::new(Arc::new(CudaDriver::new(context.clone())), timelines.clone()),
                 streams: streams.clone(),
@@ -96,7 +97,7 @@ impl Cuda {
                 compiler,
                 modules: ResourceCache::new(timelines.clone(), MAX_MODULES),
                 kernels: Kernels::default(),
-                validate,
+                modes,
                 context,
             })
         };
@@ -142,7 +143,7 @@ impl Device for Cuda {
 
     fn stream(&self) -> Result<Box<dyn DeviceStream>> {
         let timelines = self.pool.timelines();
-        let stream = CudaStream::new(&self.context, timelines, &self.streams, &self.staging, self.validate)?;
+        let stream = CudaStream::new(&self.context, timelines, &self.streams, &self.staging, self.modes)?;
         Ok(Box::new(stream))
     }
 

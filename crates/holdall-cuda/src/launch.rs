@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use holdall_core::command::{Binding, Executable};
 use holdall_core::device::Export;
+use holdall_core::ops::Source;
 use holdall_core::{Error, ErrorKind, Result};
 use holdall_memory::Queue;
 use smallvec::SmallVec;
@@ -17,6 +18,8 @@ use crate::module::Kernel;
 pub enum Parameter {
     /// The address of a binding, by its position in the command.
     Binding(usize),
+    /// The same, so many bytes away: for kernels that begin before the first element.
+    Offset(usize, isize),
     /// A value: its bytes, as the kernel's type has them.
     Value(SmallVec<[u8; 16]>),
 }
@@ -27,6 +30,9 @@ impl Parameter {
         Self::Value(SmallVec::from_slice(&bytes))
     }
 }
+
+/// Addresses that are parameters of a launch.
+pub(crate) type Pointers = SmallVec<[u64; 8]>;
 
 /// A kernel with grid and parameters.
 #[derive(Clone, Debug)]
@@ -43,7 +49,7 @@ pub struct CudaLaunch {
 /// Where the bytes of a parameter come from.
 #[derive(Clone, Copy, Debug)]
 enum Slot {
-    Binding(u32),
+    Binding(u32, i64),
     /// An index into the values.
     Value(u32),
 }
@@ -92,23 +98,33 @@ impl CudaLaunch {
     /// How many bindings the parameters name, at least.
     pub(crate) fn bindings(&self) -> usize {
         let named = self.slots.iter().map(|slot| match slot {
-            Slot::Binding(i) => *i as usize + 1,
+            Slot::Binding(i, _) => *i as usize + 1,
             Slot::Value(_) => 0,
         });
         named.max().unwrap_or(0)
     }
 
+    /// The addresses that are parameters, in order, for bindings at `addresses`.
+    pub(crate) fn pointers(&self, addresses: &[u64]) -> Pointers {
+        let pointer = |slot: &Slot| match slot {
+            Slot::Binding(i, start) => Some(addresses[*i as usize].wrapping_add_signed(*start)),
+            Slot::Value(_) => None,
+        };
+        self.slots.iter().filter_map(pointer).collect()
+    }
+
     /// Calls `f` with the pointers to the parameters' bytes that the driver takes; they are valid during the call.
-    pub(crate) fn with_parameters<R>(&self, addresses: &[u64], f: impl FnOnce(*mut *mut c_void) -> R) -> R {
-        let mut pointers: SmallVec<[*mut c_void; 16]> = self
+    pub(crate) fn with_parameters<R>(&self, pointers: &Pointers, f: impl FnOnce(*mut *mut c_void) -> R) -> R {
+        let mut pointers = pointers.iter();
+        let mut parameters: SmallVec<[*mut c_void; 16]> = self
             .slots
             .iter()
             .map(|slot| match slot {
-                Slot::Binding(i) => std::ptr::from_ref(&addresses[*i as usize]).cast_mut().cast(),
+                Slot::Binding(..) => pointers.next().map_or(std::ptr::null(), std::ptr::from_ref).cast_mut().cast(),
                 Slot::Value(at) => std::ptr::from_ref(&self.values[*at as usize]).cast_mut().cast(),
             })
             .collect();
-        f(pointers.as_mut_ptr())
+        f(parameters.as_mut_ptr())
     }
 
     /// Whether another launch has the same values, grid and shared memory, so that only addresses can differ.
@@ -126,7 +142,8 @@ fn pack(parameters: &[Parameter]) -> (SmallVec<[Slot; 8]>, Vec<Word>) {
     let slots = parameters
         .iter()
         .map(|parameter| match parameter {
-            Parameter::Binding(i) => Slot::Binding(*i as u32),
+            Parameter::Binding(i) => Slot::Binding(*i as u32, 0),
+            Parameter::Offset(i, start) => Slot::Binding(*i as u32, *start as i64),
             Parameter::Value(bytes) => {
                 let at = values.len() as u32;
                 values.extend(bytes.chunks(16).map(|part| {
@@ -167,6 +184,26 @@ impl Executable for Import {
     }
 }
 
+/// Data read from a source into blocks.
+#[derive(Debug)]
+pub(crate) struct Fill(pub Arc<dyn Source>);
+
+impl Executable for Fill {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A launch of no threads.
+#[derive(Debug)]
+pub(crate) struct Nothing;
+
+impl Executable for Nothing {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 /// The address of a binding.
 ///
 /// # Safety
@@ -188,13 +225,13 @@ mod tests {
             Parameter::value(7u32.to_ne_bytes()),
             Parameter::Value(SmallVec::from_vec(long.clone())),
             Parameter::value([]),
-            Parameter::Binding(0),
+            Parameter::Offset(0, -8),
         ];
         let (slots, values) = pack(&parameters);
         assert_eq!(values.len(), 4);
         assert!(matches!(
             slots[..],
-            [Slot::Binding(1), Slot::Value(0), Slot::Value(1), Slot::Value(3), Slot::Binding(0)]
+            [Slot::Binding(1, 0), Slot::Value(0), Slot::Value(1), Slot::Value(3), Slot::Binding(0, -8)]
         ));
         assert_eq!(values[0].0[..4], 7u32.to_ne_bytes());
         let bytes: Vec<u8> = values[1..3].iter().flat_map(|word| word.0).take(20).collect();

@@ -24,6 +24,7 @@ mod context;
 mod device;
 mod driver;
 mod event;
+mod graphs;
 mod launch;
 mod libraries;
 mod module;

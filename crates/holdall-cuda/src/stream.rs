@@ -2,20 +2,26 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use holdall_core::command::{Command, CommandBuffer};
 use holdall_core::device::DeviceStream;
+use holdall_core::ops::Source;
 use holdall_core::{Error, ErrorKind, Result};
-use holdall_memory::{Gate, QueueId, Tick, Timelines};
+use holdall_memory::{Completion, Gate, QueueId, Tick, Timelines};
 use parking_lot::{Condvar, Mutex};
 
 use crate::api::call;
 use crate::context::Context;
 use crate::event::{Event, RawStream};
-use crate::launch::{CudaLaunch, Import, address};
+use crate::graphs::Graphs;
+use crate::launch::{CudaLaunch, Fill, Import, Nothing, Pointers, address};
 use crate::staging::Staging;
 use crate::ticks::{Launched, Ticks};
+
+/// Threads that read from a source at the same time.
+const READERS: usize = 4;
 
 /// All streams of the backend that were used, by their timeline, so that they can wait for each other's events.
 #[derive(Debug, Default)]
@@ -36,6 +42,15 @@ impl Streams {
     }
 }
 
+/// How streams launch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Modes {
+    /// Each kernel is waited for.
+    pub validate: bool,
+    /// Command buffers that come again become graphs.
+    pub graphs: bool,
+}
+
 /// What a stream, its threads and those who wait for it share.
 struct Shared {
     context: Arc<Context>,
@@ -44,8 +59,9 @@ struct Shared {
     timelines: Arc<Timelines>,
     streams: Arc<Streams>,
     staging: Arc<Staging>,
-    /// Each kernel is waited for.
-    validate: bool,
+    modes: Modes,
+    /// Who launches has them: one at a time.
+    graphs: Mutex<Graphs>,
     backlog: Mutex<Backlog>,
     work: Condvar,
 }
@@ -76,7 +92,7 @@ impl CudaStream {
         timelines: &Arc<Timelines>,
         streams: &Arc<Streams>,
         staging: &Arc<Staging>,
-        validate: bool,
+        modes: Modes,
     ) -> Result<Self> {
         let shared = Arc::new(Shared {
             context: context.clone(),
@@ -85,7 +101,8 @@ impl CudaStream {
             timelines: timelines.clone(),
             streams: streams.clone(),
             staging: staging.clone(),
-            validate,
+            modes,
+            graphs: Mutex::default(),
             backlog: Mutex::default(),
             work: Condvar::new(),
         });
@@ -163,7 +180,11 @@ impl Shared {
                 && self.timelines.done(*queue) < *tick
                 && self.streams.event_of(*queue, *tick).is_none()
         });
-        waits || commands.commands.iter().any(|command| command.launch.as_any().is::<Import>())
+        let host = |command: &Command| {
+            let launch = command.launch.as_any();
+            launch.is::<Import>() || launch.is::<Fill>()
+        };
+        waits || commands.commands.iter().any(host)
     }
 
     /// The thread that launches what the host takes part in.
@@ -203,9 +224,8 @@ impl Shared {
 
     /// Gives a command buffer to the driver.
     fn launch(&self, commands: CommandBuffer) {
-        let CommandBuffer { waits, mut commands, completion } = commands;
-        let own = completion.queue();
-        let failure = self.enqueue(own, &waits, &mut commands).err();
+        let CommandBuffer { waits, mut commands, mut completion } = commands;
+        let failure = self.enqueue(&mut completion, &waits, &mut commands).err();
         let mut event = None;
         if self.context.lost().is_none() {
             let marked = self.ticks.event().and_then(|marked| marked.record(&self.raw).map(|()| marked));
@@ -225,7 +245,7 @@ impl Shared {
 
     fn enqueue(
         &self,
-        own: QueueId,
+        completion: &mut Completion,
         waits: &[(QueueId, Tick)],
         commands: &mut Vec<Command>,
     ) -> std::result::Result<(), String> {
@@ -235,7 +255,7 @@ impl Shared {
         }
         self.context.enter().map_err(text)?;
         for &(queue, tick) in waits {
-            if queue == own || self.timelines.done(queue) >= tick {
+            if queue == completion.queue() || self.timelines.done(queue) >= tick {
                 continue;
             }
             match self.streams.event_of(queue, tick) {
@@ -244,11 +264,17 @@ impl Shared {
                 None => self.timelines.wait_ended(queue, tick).map_err(|e| e.to_string())?,
             }
         }
+        if self.modes.graphs && !self.modes.validate {
+            let mut graphs = self.graphs.lock();
+            if graphs.launch(&self.context, &self.timelines, &self.raw, commands, completion).map_err(text)? {
+                return Ok(());
+            }
+        }
         for i in 0..commands.len() {
             let command = &commands[i];
             let place = |why: String| format!("{}: {why} (built at {})", command.op, command.origin);
             let mut outcome = self.run(command);
-            if self.validate && outcome.is_ok() {
+            if self.modes.validate && outcome.is_ok() {
                 outcome = self.raw.synchronize().map_err(text);
             }
             if let Err(why) = outcome {
@@ -269,9 +295,15 @@ impl Shared {
                 return Err(format!("{} was bound otherwise than its parameters say", launch.kernel.name()));
             }
             // SAFETY: this enqueues the command buffer in which they were bound, in order, before its completion.
-            let addresses: smallvec::SmallVec<[u64; 8]> =
+            let addresses: Pointers =
                 command.bindings.iter().map(|binding| unsafe { address(binding) }).collect();
-            return self.kernel(launch, &addresses).map_err(text);
+            return self.kernel(launch, &launch.pointers(&addresses)).map_err(text);
+        }
+        if launch.is::<Nothing>() {
+            return Ok(());
+        }
+        if let Some(Fill(source)) = launch.downcast_ref() {
+            return self.fill(&**source, command);
         }
         let Some(import) = launch.downcast_ref::<Import>() else {
             return Err("was made for another backend".to_owned());
@@ -297,10 +329,67 @@ impl Shared {
         unsafe { self.staging.upload(Some(&self.raw), to, import.bytes, fill) }.map_err(|e| e.to_string())
     }
 
-    fn kernel(&self, launch: &CudaLaunch, addresses: &[u64]) -> crate::api::Result<()> {
+    /// Reads from a source, several parts at a time, and copies what was read.
+    fn fill(&self, source: &dyn Source, command: &Command) -> std::result::Result<(), String> {
+        // SAFETY: this runs the command buffer in which they were bound.
+        let to: Pointers = command.bindings.iter().map(|binding| unsafe { address(binding) }).collect();
+        let next = AtomicUsize::new(0);
+        let failure = Mutex::new(None);
+        let read = || {
+            let mut data = Vec::new();
+            while failure.lock().is_none() {
+                let part = next.fetch_add(1, Ordering::Relaxed);
+                if part >= source.parts() {
+                    return;
+                }
+                let read = self.fill_part(source, part, &to, &mut data);
+                if let Err(why) = read {
+                    failure.lock().get_or_insert(why);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..READERS.min(source.parts()) {
+                scope.spawn(read);
+            }
+            read();
+        });
+        failure.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn fill_part(
+        &self,
+        source: &dyn Source,
+        part: usize,
+        to: &[u64],
+        data: &mut Vec<u8>,
+    ) -> std::result::Result<(), String> {
+        let ranges = source.ranges(part);
+        data.resize(ranges.iter().map(ExactSizeIterator::len).sum(), 0);
+        let mut rest = &mut data[..];
+        let mut outputs = Vec::with_capacity(ranges.len());
+        for range in &ranges {
+            let (piece, after) = std::mem::take(&mut rest).split_at_mut(range.len());
+            outputs.push(piece);
+            rest = after;
+        }
+        source.fill(part, &mut outputs).map_err(|e| format!("{}: {e}", source.name()))?;
+        for ((range, data), to) in ranges.iter().zip(outputs).zip(to) {
+            let copy = |start: usize, piece: &mut [u8]| -> Result<()> {
+                piece.copy_from_slice(&data[start..start + piece.len()]);
+                Ok(())
+            };
+            // SAFETY: `Array::load` checked that the parts lie in the outputs, each byte in one.
+            unsafe { self.staging.upload(Some(&self.raw), to + range.start as u64, range.len(), copy) }
+                .map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn kernel(&self, launch: &CudaLaunch, pointers: &Pointers) -> crate::api::Result<()> {
         let ([gx, gy, gz], [bx, by, bz]) = (launch.grid, launch.block);
         let (function, shared) = (launch.kernel.function(), launch.shared_bytes);
-        launch.with_parameters(addresses, |parameters| {
+        launch.with_parameters(pointers, |parameters| {
             // SAFETY: the kernel is loaded, and stamped for this command buffer; the parameters are as many as its planner says
             // and stay in place during the call, which copies them.
             unsafe {

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::encoder::Scheduler;
 use super::fuse::Fusion;
 use super::topology::Worklist;
-use crate::device::{Argument, Operand, Plan, Pointwise, Request};
+use crate::device::{Argument, Operand, Plan, Pointwise, Request, is_aligned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::{Graph, Node, Value, bury};
 use crate::op::{Op, Primitive, Spec};
@@ -283,8 +283,10 @@ impl Recorder<'_> {
         let encoder = self.scheduler.encoder(self.node.stream);
         let storage = encoder.take(op, spec.bytes())?;
         if spec.size() > 0 {
-            let launch = encoder.device.pointwise(&Pointwise { program, shape: &spec.shape, strides })?;
             let mut blocks = input_blocks(program, values);
+            let is_aligned = blocks.iter().all(|(_, offset, _)| is_aligned(*offset));
+            let request = Pointwise { program, shape: &spec.shape, strides, is_aligned };
+            let launch = encoder.device.pointwise(&request)?;
             blocks.push((&storage, 0, Access::Write));
             encoder.push(op, origin, launch, &blocks);
         }
@@ -322,11 +324,12 @@ impl Recorder<'_> {
             });
         }
         if outputs[0].size() > 0 {
-            let launch = encoder.device.pointwise(&Pointwise { program, shape, strides })?;
             let mut blocks = input_blocks(program, values);
             for ((storage, layout), spec) in storages.iter().zip(&outputs) {
                 blocks.push((storage, layout.offset * spec.dtype.size(), Access::Write));
             }
+            let is_aligned = blocks.iter().all(|(_, offset, _)| is_aligned(*offset));
+            let launch = encoder.device.pointwise(&Pointwise { program, shape, strides, is_aligned })?;
             encoder.push(op, origin, launch, &blocks);
         }
         for (i, (storage, layout)) in storages.into_iter().enumerate() {

@@ -28,7 +28,7 @@ fn wild() {
     let mut lane = Lane::new(&gpu);
     let mut bystander = Lane::new(&gpu);
     let (fill, late, wild) = (kernel(&gpu, "fill"), kernel(&gpu, "fill_late"), kernel(&gpu, "wild"));
-    let x = lane.take(4096);
+    let (x, y) = (lane.take(4096), bystander.take(64));
     let parameters = [Parameter::Binding(0), number(1024), number(1)];
     lane.push("fill", launch(&fill, 1024, &parameters), &[(&x, Write)]);
     let good = lane.submit();
@@ -41,7 +41,6 @@ fn wild() {
     println!("bad: {}", lane.wait(bad).unwrap_err());
     println!("later: {}", lane.wait(later).unwrap_err());
     // Everything else fails cleanly, without waiting.
-    let y = bystander.take(64);
     let slow = [Parameter::Binding(0), number(16), number(1), number(1)];
     bystander.push("bystander", launch(&late, 16, &slow), &[(&y, Write)]);
     let tick = bystander.submit();

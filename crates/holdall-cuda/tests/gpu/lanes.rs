@@ -46,10 +46,21 @@ impl Lane {
 
     #[track_caller]
     pub fn push(&mut self, op: &'static str, launch: Launch, blocks: &[(&Storage, Access)]) {
+        self.push_with(true, op, launch, blocks);
+    }
+
+    #[track_caller]
+    pub fn push_with(
+        &mut self,
+        barrier: bool,
+        op: &'static str,
+        launch: Launch,
+        blocks: &[(&Storage, Access)],
+    ) {
         let bindings =
             blocks.iter().map(|(s, access)| Binding { bound: self.queue.bind(s, *access), offset: 0 }).collect();
         launch.bind(&mut self.queue);
-        self.commands.push(Command { launch, bindings, barrier: true, op, origin: Origin::caller() });
+        self.commands.push(Command { launch, bindings, barrier, op, origin: Origin::caller() });
     }
 
     pub fn submit(&mut self) -> (QueueId, Tick) {
@@ -87,7 +98,7 @@ extern "C" __global__ void fill_late(unsigned* x, unsigned n, unsigned value, un
     while (clock64() - start < cycles) {}
     if (i < n) x[i] = value;
 }
-extern "C" __global__ void wild(unsigned* x) { *(unsigned*)0x7 = 3; x[0] = 1; }
+extern "C" __global__ void wild(unsigned* x) { *(unsigned*)0x10 = 3; x[0] = 1; }
 struct Three { unsigned char a; unsigned long long b; float c; };
 extern "C" __global__ void parts(Three t, float* out, unsigned char last) {
     extern __shared__ float shared[];

@@ -3,6 +3,7 @@
 
 mod copies;
 mod faults;
+mod graphs;
 mod host;
 mod kernels;
 mod lanes;

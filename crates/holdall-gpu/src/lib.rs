@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod custom;
+mod gpu;
+mod indexing;
+mod kernel;
+mod layout;
+mod library;
+mod matmul;
+mod moves;
+mod pointwise;
+mod random;
+mod reduce;
+
+pub use gpu::{Compiled, Dispatch, Extent, Facts, Gpu, Inline};
+pub use library::Library;
+
+use std::sync::Arc;
+
+use holdall_core::device::Kernels;
+
+impl Library {
+    /// How ops run on this library's GPU.
+    #[must_use]
+    pub fn kernels(self: &Arc<Self>) -> Kernels {
+        let mut kernels = Kernels::default();
+        custom::register(&mut kernels, self);
+        indexing::register(&mut kernels, self);
+        matmul::register(&mut kernels, self);
+        moves::register(&mut kernels, self);
+        random::register(&mut kernels, self);
+        reduce::register(&mut kernels, self);
+        kernels
+    }
+}
