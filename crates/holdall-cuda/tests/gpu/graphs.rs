@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use holdall_core::command::Launch;
-use holdall_core::device::Device;
 use holdall_cuda::Parameter;
 use holdall_memory::Access::{Read, Write};
 use holdall_memory::Storage;
