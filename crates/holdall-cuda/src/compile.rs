@@ -14,7 +14,7 @@ pub struct Source {
     pub name: Arc<str>,
     /// The text, with everything that it needs: there are no include folders.
     pub text: Arc<str>,
-    /// Options of NVRTC besides the architecture and the language: `-DWIDTH=4`, say.
+    /// Options of NVRTC besides the architecture: `-DWIDTH=4`, say.
     pub options: Vec<String>,
 }
 
@@ -48,8 +48,7 @@ impl Compiler {
 
     /// All options that a source is compiled with.
     pub fn options(&self, source: &Source) -> Vec<String> {
-        let mut options =
-            vec![format!("--gpu-architecture={}", self.architecture), "--std=c++17".to_owned()];
+        let mut options = vec![format!("--gpu-architecture={}", self.architecture)];
         options.extend(source.options.iter().cloned());
         options
     }

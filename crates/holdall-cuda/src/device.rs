@@ -8,22 +8,22 @@ use holdall_core::device::{
 };
 use holdall_core::diagnosis::Diagnosis;
 use holdall_core::{Error, ErrorKind, Result, settings};
-use holdall_memory::{Pool, ResourceCache, Storage, Timelines, User};
+use holdall_gpu::Library;
+use holdall_memory::{Pool, Storage, Timelines, User};
 
 use crate::compile::{Compiler, Source};
 use crate::context::{Context, enumerate};
 use crate::driver::CudaDriver;
 use crate::launch::Import;
-use crate::module::{Kernel, Module};
+use crate::module::{Kernel, Loader};
 use crate::nvrtc::Nvrtc;
+use crate::portable::Portable;
 use crate::staging::{Exported, Staging};
 use crate::stream::{CudaStream, Modes, Streams};
 use crate::{libraries, report};
 
 holdall_core::inventory::submit! { BackendEntry { rank: -1, backend: || Box::new(CudaBackend) } }
 
-/// Modules that stay loaded; those that are used longest ago make room.
-const MAX_MODULES: usize = 2048;
 /// Larger arrays are not filled in pinned memory.
 const FILL_BYTES: usize = 4 << 20;
 
@@ -53,8 +53,8 @@ pub struct Cuda {
     pool: Arc<Pool>,
     streams: Arc<Streams>,
     staging: Arc<Staging>,
-    compiler: Compiler,
-    modules: ResourceCache<Source, Module>,
+    loader: Arc<Loader>,
+    library: Arc<Library>,
     kernels: Kernels,
     modes: Modes,
 }
@@ -83,6 +83,8 @@ impl Cuda {
         let make = |properties: crate::context::Properties| {
             let compiler = Compiler::new(properties.architecture(), version);
             let context = Arc::new(Context::new(properties));
+            let loader = Arc::new(Loader::new(&context, compiler, timelines));
+            let library = Library::new(Arc::new(Portable::new(loader.clone())));
             let properties = &context.properties;
             Arc::new(Self {
                 info: DeviceInfo {
@@ -94,9 +96,9 @@ impl Cuda {
                 pool: Pool::new(Arc::new(CudaDriver::new(context.clone())), timelines.clone()),
                 streams: streams.clone(),
                 staging: Arc::new(Staging::new(context.clone())),
-                compiler,
-                modules: ResourceCache::new(timelines.clone(), MAX_MODULES),
-                kernels: Kernels::default(),
+                kernels: library.kernels(),
+                library,
+                loader,
                 modes,
                 context,
             })
@@ -110,15 +112,12 @@ impl Cuda {
     /// # Errors
     /// When it does not compile, or the code has no such kernel.
     pub fn kernel(&self, source: &Source, name: &str) -> Result<Arc<Kernel>> {
-        let module = self.modules.get_or_try_insert(source, || {
-            Module::load(&self.context, &source.name, &self.compiler.code(source)?)
-        })?;
-        Kernel::new(&self.context, module, name).map(Arc::new)
+        self.loader.kernel(source, name)
     }
 
     /// Lets go of all compiled code that no launch holds; the device may still run it.
     pub fn unload(&self) {
-        self.modules.clear();
+        self.loader.unload();
     }
 
     /// Compute capability: major and minor version.
@@ -151,8 +150,8 @@ impl Device for Cuda {
         &self.kernels
     }
 
-    fn pointwise(&self, _: &Pointwise<'_>) -> Result<Launch> {
-        Err(Error::new(ErrorKind::Kernel, "pointwise", format!("{} has no such kernels", self.info.name)))
+    fn pointwise(&self, pointwise: &Pointwise<'_>) -> Result<Launch> {
+        self.library.pointwise(pointwise)
     }
 
     fn import(&self, from: &dyn Device, bytes: usize) -> Result<Launch> {

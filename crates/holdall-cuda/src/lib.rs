@@ -29,6 +29,7 @@ mod launch;
 mod libraries;
 mod module;
 mod nvrtc;
+mod portable;
 mod report;
 mod staging;
 mod stream;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use cudarc::driver::sys::{CUfunction, CUfunction_attribute_enum as Attribute, CUmodule};
 use holdall_core::{Error, ErrorKind, Result};
-use holdall_memory::{Queue, Resource};
+use holdall_memory::{Queue, Resource, ResourceCache, Timelines};
 
 use crate::api::call;
+use crate::compile::{Compiler, Source};
 use crate::context::Context;
 
 /// Code that the driver has loaded. Unloading it while a kernel runs is what [`Resource`] prevents.
@@ -52,6 +53,37 @@ impl Drop for Module {
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Module").field(&self.raw).finish()
+    }
+}
+
+/// Compiles and loads code for a device.
+#[derive(Debug)]
+pub(crate) struct Loader {
+    pub context: Arc<Context>,
+    compiler: Compiler,
+    modules: ResourceCache<Source, Module>,
+}
+
+/// Modules that stay loaded; those that are used longest ago make room.
+const MAX_MODULES: usize = 2048;
+
+impl Loader {
+    pub fn new(context: &Arc<Context>, compiler: Compiler, timelines: &Arc<Timelines>) -> Self {
+        let modules = ResourceCache::new(timelines.clone(), MAX_MODULES);
+        Self { context: context.clone(), compiler, modules }
+    }
+
+    /// A kernel of a source, by its name in the code.
+    pub fn kernel(&self, source: &Source, name: &str) -> Result<Arc<Kernel>> {
+        let module = self.modules.get_or_try_insert(source, || {
+            Module::load(&self.context, &source.name, &self.compiler.code(source)?)
+        })?;
+        Kernel::new(&self.context, module, name).map(Arc::new)
+    }
+
+    /// Lets go of all modules that no kernel holds.
+    pub fn unload(&self) {
+        self.modules.clear();
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn has_short_types(signature: &Signature) -> bool {
 /// The parameters, in order.
 pub(super) fn arguments(signature: &Signature) -> Vec<CudaArgument> {
     let buffers = signature.buffers().iter().enumerate();
-    let mut arguments: Vec<CudaArgument> = buffers.map(|(i, b)| super::argument(i, b.role)).collect();
+    let mut arguments: Vec<CudaArgument> = buffers.map(|(i, b)| super::argument(i, b)).collect();
     arguments.push(CudaArgument::Launch);
     arguments
 }
@@ -140,7 +140,12 @@ fn parameter(buffer: &BufferParameter) -> String {
         BufferRole::Shape(_) | BufferRole::Strides(_) => {
             format!("const __grid_constant__ impl_::axes<{element}> holdall_{name}")
         }
-        BufferRole::Ndim(_) => format!("const __grid_constant__ {element} holdall_{name}"),
+        BufferRole::Parameter(_) if !buffer.is_reference => {
+            format!("const __grid_constant__ impl_::values<{element}, {}> holdall_{name}", buffer.n_elems)
+        }
+        BufferRole::Ndim(_) | BufferRole::Parameter(_) => {
+            format!("const __grid_constant__ {element} holdall_{name}")
+        }
     }
 }
 
@@ -153,10 +158,13 @@ fn variable(buffer: &BufferParameter) -> String {
             format!("const {element}& {name} = *holdall_{name};\n")
         }
         BufferRole::Input(_) | BufferRole::Output(_) => format!("auto {name} = holdall_{name};\n"),
+        BufferRole::Parameter(_) if !buffer.is_reference => {
+            format!("const {element}* {name} = holdall_{name}.of;\n")
+        }
         BufferRole::Shape(_) | BufferRole::Strides(_) => {
             format!("const {element}* {name} = holdall_{name}.of;\n")
         }
-        BufferRole::Ndim(_) => format!("const {element}& {name} = holdall_{name};\n"),
+        BufferRole::Ndim(_) | BufferRole::Parameter(_) => format!("const {element}& {name} = holdall_{name};\n"),
     }
 }
 

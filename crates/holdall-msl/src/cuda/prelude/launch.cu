@@ -10,6 +10,10 @@ template <typename T>
 struct axes {
   T of[16];
 };
+template <typename T, uint N>
+struct values {
+  T of[N];
+};
 
 struct position {
   uint3 grid, nominal, groups, size, group, local;
