@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 use crate::Library;
+use crate::gpu::Author;
 use crate::library::{Call, element, extent};
 
 const NAME: &str = "metal_kernel";
@@ -80,7 +81,7 @@ fn custom(
     };
     let compiled = library.custom.get(key, |key| {
         let source = KernelSource { name: &text.name, header: &text.header, body: &text.source };
-        library.gpu.kernel(&source, &signature, key.is_checked)
+        library.gpu.kernel(&source, &signature, Author::User { is_checked: key.is_checked })
     })?;
     let mut call = Call::new(library, NAME, compiled);
     for buffer in signature.buffers() {

@@ -166,14 +166,18 @@ impl Parameter {
         let is_const = declared.trim_start().starts_with("const ");
         let rest = declared.trim_start().trim_start_matches("const ").trim_start();
         let (space, rest) = rest.split_once(' ').ok_or_else(wrong)?;
-        let at = rest.rfind(['*', '&', ' ']).ok_or_else(wrong)?;
-        let (name, sign) = (rest[at + 1..].trim(), rest.as_bytes()[at]);
-        let element = rest[..at].trim();
+        let rest = rest.trim_end();
+        let at = rest.rfind(|c: char| !c.is_ascii_alphanumeric() && c != '_').ok_or_else(wrong)?;
+        let (declared, name) = (rest[..=at].trim_end(), &rest[at + 1..]);
+        let sign = declared.as_bytes()[declared.len() - 1];
+        let element = declared.trim_end_matches(['*', '&']).trim();
         let atomic = element.strip_prefix("atomic<").and_then(|inner| inner.strip_suffix('>'));
         let role = match (space, is_const, sign, count.is_some()) {
             ("device", true, b'*', false) => BufferRole::Input(0),
             ("device", false, b'*', false) => BufferRole::Output(0),
-            ("constant", true, b'&', false) | ("constant", true, b' ', true) => BufferRole::Parameter(0),
+            ("constant", true, b'&', false) => BufferRole::Parameter(0),
+            ("constant", true, b'*', _) | ("device", ..) => return Err(wrong()),
+            ("constant", true, _, true) => BufferRole::Parameter(0),
             _ => return Err(wrong()),
         };
         Ok(Self {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod conv;
 mod custom;
 mod gpu;
 mod indexing;
@@ -9,11 +10,13 @@ mod layout;
 mod library;
 mod matmul;
 mod moves;
+mod norm;
 mod pointwise;
 mod random;
 mod reduce;
+mod rope;
 
-pub use gpu::{Compiled, Dispatch, Extent, Facts, Gpu, Inline};
+pub use gpu::{Author, Compiled, Dispatch, Extent, Facts, Gpu, Inline};
 pub use library::Library;
 
 use std::sync::Arc;
@@ -25,12 +28,15 @@ impl Library {
     #[must_use]
     pub fn kernels(self: &Arc<Self>) -> Kernels {
         let mut kernels = Kernels::default();
+        conv::register(&mut kernels, self);
         custom::register(&mut kernels, self);
         indexing::register(&mut kernels, self);
         matmul::register(&mut kernels, self);
         moves::register(&mut kernels, self);
+        norm::register(&mut kernels, self);
         random::register(&mut kernels, self);
         reduce::register(&mut kernels, self);
+        rope::register(&mut kernels, self);
         kernels
     }
 }
