@@ -353,6 +353,20 @@ impl Kernels {
         self.entries.insert(TypeId::of::<P>(), entry);
     }
 
+    /// Registers how ops of type `P` run, before what is registered for them already: that is asked where `plan` has no
+    /// plan. Only for ops that are registered.
+    pub fn prefer<P: Primitive>(
+        &mut self,
+        plan: impl Fn(&P, &Request<'_>) -> Result<Option<Plan>> + Send + Sync + 'static,
+    ) {
+        let Some(Entry { name, takes, plan: other }) = self.entries.remove(&TypeId::of::<P>()) else { return };
+        let plan: Box<Planner> = Box::new(move |op, request| {
+            let preferred = op.as_any().downcast_ref().map_or(Ok(None), |op| plan(op, request))?;
+            preferred.map_or_else(|| other(op, request), Ok)
+        });
+        self.entries.insert(TypeId::of::<P>(), Entry { name, takes, plan });
+    }
+
     /// Whether there is a kernel for this op on these inputs.
     pub fn has(&self, op: &dyn Primitive, inputs: &[&Spec]) -> bool {
         self.entries.get(&op.as_any().type_id()).is_some_and(|entry| (entry.takes)(op, inputs))

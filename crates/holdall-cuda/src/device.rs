@@ -20,7 +20,7 @@ use crate::nvrtc::Nvrtc;
 use crate::portable::Portable;
 use crate::staging::{Exported, Staging};
 use crate::stream::{CudaStream, Modes, Streams};
-use crate::{libraries, report};
+use crate::{kernels, libraries, report};
 
 holdall_core::inventory::submit! { BackendEntry { rank: -1, backend: || Box::new(CudaBackend) } }
 
@@ -96,7 +96,11 @@ impl Cuda {
                 pool: Pool::new(Arc::new(CudaDriver::new(context.clone())), timelines.clone()),
                 streams: streams.clone(),
                 staging: Arc::new(Staging::new(context.clone())),
-                kernels: library.kernels(),
+                kernels: {
+                    let mut kernels = library.kernels();
+                    kernels::register(&mut kernels, &loader);
+                    kernels
+                },
                 library,
                 loader,
                 modes,

@@ -25,6 +25,7 @@ mod device;
 mod driver;
 mod event;
 mod graphs;
+mod kernels;
 mod launch;
 mod libraries;
 mod module;

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use holdall_core::command::Launch;
 use holdall_core::ops::Source as Data;
 use holdall_core::{Error, ErrorKind, Result};
-use holdall_gpu::{Compiled, Dispatch, Facts, Gpu};
+use holdall_gpu::{Author, Compiled, Dispatch, Facts, Gpu};
 use holdall_msl::cuda::{CudaArgument, CudaKernel, CudaOptions, translate};
 use holdall_msl::{KernelSource, Signature};
 use smallvec::SmallVec;
@@ -105,7 +105,12 @@ impl Gpu for Portable {
         &self.facts
     }
 
-    fn kernel(&self, source: &KernelSource<'_>, signature: &Signature, _: bool) -> Result<Arc<dyn Compiled>> {
+    fn kernel(
+        &self,
+        source: &KernelSource<'_>,
+        signature: &Signature,
+        _: Author,
+    ) -> Result<Arc<dyn Compiled>> {
         let text = Text {
             name: source.name.to_owned(),
             header: source.header.to_owned(),
