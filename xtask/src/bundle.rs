@@ -11,7 +11,8 @@ use crate::process::{self, Outcome};
 const LIMIT_BYTES: u64 = 60 << 20;
 
 /// Packages whose tests run on a GPU, and which test executables of theirs: those that take the default device.
-const TESTS: &[(&str, &[&str])] = &[("holdall-cuda", &["gpu"]), ("holdall-testing", &["sweep", "ops", "gpu"])];
+const TESTS: &[(&str, &[&str])] =
+    &[("holdall-cuda", &["gpu"]), ("holdall-testing", &["sweep", "ops", "gpu"])];
 
 const SCRIPT: &str = include_str!("bundle/run.sh");
 
@@ -82,7 +83,10 @@ fn executables(arguments: &[&str]) -> Outcome<BTreeMap<String, PathBuf>> {
         return Err(format!("cargo {} failed ({})", arguments.join(" "), output.status));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().filter_map(|line| Some((target(line)?, PathBuf::from(value(line, "executable")?)))).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| Some((target(line)?, PathBuf::from(value(line, "executable")?))))
+        .collect())
 }
 
 /// The name of the target that a message of cargo's is about.
@@ -108,7 +112,8 @@ fn ship(from: &Path, to: &Path) -> Outcome {
 #[cfg(unix)]
 fn make_executable(path: &Path) -> Outcome {
     use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(|e| format!("{}: {e}", path.display()))
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        .map_err(|e| format!("{}: {e}", path.display()))
 }
 
 #[cfg(not(unix))]
@@ -132,13 +137,15 @@ fn ship_model(command: &Path, folder: &Path, part: ModelPart) -> Outcome {
     let report = process::output(Command::new(command).args(["doctor", "--json"]))?;
     let at = report.find("\"default_model\"").ok_or("holdall doctor does not name the default model")?;
     // The report is indented: no quote follows a colon directly.
-    let path = value(&report[at..].replace("\": \"", "\":\""), "path").ok_or("the default model has no path")?;
+    let path =
+        value(&report[at..].replace("\": \"", "\":\""), "path").ok_or("the default model has no path")?;
     fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let entries = fs::read_dir(&path).map_err(|e| format!("{path}: {e}"))?;
     for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
         let data = fs::read(entry.path()).map_err(|e| format!("{}: {e}", entry.path().display()))?;
         let range = part.range(data.len() as u64);
-        let name = format!("{}.part-{:03}-of-{:03}", entry.file_name().to_string_lossy(), part.index, part.of);
+        let name =
+            format!("{}.part-{:03}-of-{:03}", entry.file_name().to_string_lossy(), part.index, part.of);
         let to = folder.join(name);
         fs::write(&to, &data[range.start as usize..range.end as usize])
             .map_err(|e| format!("{}: {e}", to.display()))?;

@@ -359,7 +359,9 @@ impl Kernels {
         &mut self,
         plan: impl Fn(&P, &Request<'_>) -> Result<Option<Plan>> + Send + Sync + 'static,
     ) {
-        let Some(Entry { name, takes, plan: other }) = self.entries.remove(&TypeId::of::<P>()) else { return };
+        let Some(Entry { name, takes, plan: other }) = self.entries.remove(&TypeId::of::<P>()) else {
+            return;
+        };
         let plan: Box<Planner> = Box::new(move |op, request| {
             let preferred = op.as_any().downcast_ref().map_or(Ok(None), |op| plan(op, request))?;
             preferred.map_or_else(|| other(op, request), Ok)

@@ -33,11 +33,7 @@ impl CudaDriver {
             unsafe { call!(cuMemAlloc_v2(&raw mut at, wanted + PAGE)) }?;
         }
         let start = if bytes >= PAGE { at.next_multiple_of(PAGE as u64) } else { at };
-        Ok(RawBlock {
-            address: std::ptr::without_provenance_mut(start as usize),
-            bytes: wanted,
-            handle: at,
-        })
+        Ok(RawBlock { address: std::ptr::without_provenance_mut(start as usize), bytes: wanted, handle: at })
     }
 }
 

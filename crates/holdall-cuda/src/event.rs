@@ -66,7 +66,8 @@ unsafe impl Sync for Event {}
 impl Event {
     /// An event without a time, whose waiters sleep.
     pub fn new(context: &Arc<Context>) -> Result<Self> {
-        let flags = CUevent_flags::CU_EVENT_BLOCKING_SYNC as u32 | CUevent_flags::CU_EVENT_DISABLE_TIMING as u32;
+        let flags =
+            CUevent_flags::CU_EVENT_BLOCKING_SYNC as u32 | CUevent_flags::CU_EVENT_DISABLE_TIMING as u32;
         context.enter()?;
         let mut raw = null_mut();
         // SAFETY: the driver stores an event.

@@ -127,7 +127,8 @@ impl Graphs {
         // SAFETY: the graph is stamped for the command buffer, and so are its kernels.
         unsafe { call!(cuGraphLaunch(graph.exec, stream.raw)) }?;
         if self.entries.len() >= MAX_GRAPHS
-            && let Some(oldest) = self.entries.iter().min_by_key(|(_, e)| e.used_at).map(|(key, _)| key.clone())
+            && let Some(oldest) =
+                self.entries.iter().min_by_key(|(_, e)| e.used_at).map(|(key, _)| key.clone())
         {
             self.entries.remove(&oldest);
         }
@@ -150,8 +151,7 @@ impl Graph {
         let mut graph = null_mut();
         // SAFETY: the driver stores a graph.
         unsafe { call!(cuGraphCreate(&raw mut graph, 0)) }?;
-        let mut made =
-            Self { exec: null_mut(), graph, context: context.clone(), nodes: Mutex::default() };
+        let mut made = Self { exec: null_mut(), graph, context: context.clone(), nodes: Mutex::default() };
         // The nodes that the next one has to wait for, and those after the last barrier.
         let (mut before, mut since): (Vec<CUgraphNode>, Vec<CUgraphNode>) = (Vec::new(), Vec::new());
         let mut list = Vec::new();
@@ -172,7 +172,13 @@ impl Graph {
             with_params(&launch, &pointers, |params| {
                 // SAFETY: the nodes are of this graph, and the parameters are copied by the call.
                 unsafe {
-                    call!(cuGraphAddKernelNode_v2(&raw mut node, graph, before.as_ptr(), before.len(), params))
+                    call!(cuGraphAddKernelNode_v2(
+                        &raw mut node,
+                        graph,
+                        before.as_ptr(),
+                        before.len(),
+                        params
+                    ))
                 }
             })?;
             since.push(node);

@@ -120,7 +120,9 @@ impl CudaLaunch {
             .slots
             .iter()
             .map(|slot| match slot {
-                Slot::Binding(..) => pointers.next().map_or(std::ptr::null(), std::ptr::from_ref).cast_mut().cast(),
+                Slot::Binding(..) => {
+                    pointers.next().map_or(std::ptr::null(), std::ptr::from_ref).cast_mut().cast()
+                }
                 Slot::Value(at) => std::ptr::from_ref(&self.values[*at as usize]).cast_mut().cast(),
             })
             .collect();

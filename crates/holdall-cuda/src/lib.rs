@@ -24,6 +24,7 @@ mod context;
 mod device;
 mod driver;
 mod event;
+mod fill;
 mod graphs;
 mod kernels;
 mod launch;

@@ -28,10 +28,14 @@ pub(crate) fn driver() -> Result<&'static Loaded, &'static str> {
     let load = || {
         let names = if cfg!(windows) { vec!["nvcuda.dll"] } else { vec!["libcuda.so.1", "libcuda.so"] };
         let found = open(names.into_iter().map(PathBuf::from)).map_err(|why| {
-            format!("the NVIDIA driver is not installed ({why}); it comes with the system's GPU driver packages")
+            format!(
+                "the NVIDIA driver is not installed ({why}); it comes with the system's GPU driver packages"
+            )
         })?;
         if let Some(missing) = missing(&found.library, FUNCTIONS) {
-            return Err(format!("the NVIDIA driver is too old: it has no {missing}; CUDA 12.0 or newer is needed"));
+            return Err(format!(
+                "the NVIDIA driver is too old: it has no {missing}; CUDA 12.0 or newer is needed"
+            ));
         }
         Ok(found)
     };

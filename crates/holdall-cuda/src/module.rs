@@ -127,9 +127,17 @@ impl Kernel {
         };
         let (function, max_threads, max_shared_bytes) = find().map_err(|e| {
             let error = context.error("kernel", e);
-            Error::new(ErrorKind::Kernel, "kernel", format!("the code has no usable kernel {name}")).because(error)
+            Error::new(ErrorKind::Kernel, "kernel", format!("the code has no usable kernel {name}"))
+                .because(error)
         })?;
-        Ok(Self { function, module, name: name.into(), max_threads, max_shared_bytes, context: context.clone() })
+        Ok(Self {
+            function,
+            module,
+            name: name.into(),
+            max_threads,
+            max_shared_bytes,
+            context: context.clone(),
+        })
     }
 
     /// Its name.

@@ -53,9 +53,10 @@ impl Nvrtc {
     /// When it is not; the message says how to get it.
     pub fn get() -> Result<&'static Self> {
         static NVRTC: OnceLock<Result<Nvrtc, String>> = OnceLock::new();
-        NVRTC.get_or_init(|| Self::new(libraries::nvrtc()?)).as_ref().map_err(|why| {
-            Error::new(ErrorKind::Kernel, "compile", why.clone())
-        })
+        NVRTC
+            .get_or_init(|| Self::new(libraries::nvrtc()?))
+            .as_ref()
+            .map_err(|why| Error::new(ErrorKind::Kernel, "compile", why.clone()))
     }
 
     fn new(loaded: &'static Loaded) -> Result<Self, String> {

@@ -75,7 +75,11 @@ impl Text {
     }
 
     fn error(&self, what: &holdall_msl::Error) -> Error {
-        Error::new(ErrorKind::Kernel, "metal_kernel", format!("{}: the kernel does not compile\n{what}", self.name))
+        Error::new(
+            ErrorKind::Kernel,
+            "metal_kernel",
+            format!("{}: the kernel does not compile\n{what}", self.name),
+        )
     }
 }
 

@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use holdall_core::command::{Command, CommandBuffer};
 use holdall_core::device::DeviceStream;
-use holdall_core::ops::Source;
 use holdall_core::{Error, ErrorKind, Result};
 use holdall_memory::{Completion, Gate, QueueId, Tick, Timelines};
 use parking_lot::{Condvar, Mutex};
@@ -15,13 +13,11 @@ use parking_lot::{Condvar, Mutex};
 use crate::api::call;
 use crate::context::Context;
 use crate::event::{Event, RawStream};
+use crate::fill;
 use crate::graphs::Graphs;
 use crate::launch::{CudaLaunch, Fill, Import, Nothing, Pointers, address};
 use crate::staging::Staging;
 use crate::ticks::{Launched, Ticks};
-
-/// Threads that read from a source at the same time.
-const READERS: usize = 4;
 
 /// All streams of the backend that were used, by their timeline, so that they can wait for each other's events.
 #[derive(Debug, Default)]
@@ -113,9 +109,11 @@ impl CudaStream {
 }
 
 fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-    std::thread::Builder::new().name(name.into()).spawn(run).map(drop).map_err(|e| {
-        Error::new(ErrorKind::Device, "stream", "the system gave no thread for it").because(e)
-    })
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(run)
+        .map(drop)
+        .map_err(|e| Error::new(ErrorKind::Device, "stream", "the system gave no thread for it").because(e))
 }
 
 impl DeviceStream for CudaStream {
@@ -291,7 +289,9 @@ impl Shared {
         let text = |e| self.context.error("launch", e).to_string();
         let launch = command.launch.as_any();
         if let Some(launch) = launch.downcast_ref::<CudaLaunch>() {
-            if launch.bindings() > command.bindings.len() || !Arc::ptr_eq(&launch.kernel.context, &self.context) {
+            if launch.bindings() > command.bindings.len()
+                || !Arc::ptr_eq(&launch.kernel.context, &self.context)
+            {
                 return Err(format!("{} was bound otherwise than its parameters say", launch.kernel.name()));
             }
             // SAFETY: this enqueues the command buffer in which they were bound, in order, before its completion.
@@ -303,7 +303,11 @@ impl Shared {
             return Ok(());
         }
         if let Some(Fill(source)) = launch.downcast_ref() {
-            return self.fill(&**source, command);
+            // SAFETY: this runs the command buffer in which they were bound.
+            let to: Pointers = command.bindings.iter().map(|binding| unsafe { address(binding) }).collect();
+            // SAFETY: `Array::load` checked that the parts fill the outputs, and what else touches them is ordered by this
+            // stream.
+            return unsafe { fill::fill(&self.staging, &self.raw, &**source, &to) };
         }
         let Some(import) = launch.downcast_ref::<Import>() else {
             return Err("was made for another backend".to_owned());
@@ -312,7 +316,8 @@ impl Shared {
             return Err("a copy binds a source and a destination".to_owned());
         };
         // SAFETY: this runs the command buffer in which both were bound.
-        let (source, to) = unsafe { (from.bound.address().wrapping_add(from.offset).cast_const(), address(to)) };
+        let (source, to) =
+            unsafe { (from.bound.address().wrapping_add(from.offset).cast_const(), address(to)) };
         let fill = |start: usize, piece: &mut [u8]| -> Result<()> {
             let at = source.wrapping_add(start);
             match &import.from {
@@ -327,63 +332,6 @@ impl Shared {
         };
         // SAFETY: the destination has as many bytes as the copy, and what else touches it is ordered by this stream.
         unsafe { self.staging.upload(Some(&self.raw), to, import.bytes, fill) }.map_err(|e| e.to_string())
-    }
-
-    /// Reads from a source, several parts at a time, and copies what was read.
-    fn fill(&self, source: &dyn Source, command: &Command) -> std::result::Result<(), String> {
-        // SAFETY: this runs the command buffer in which they were bound.
-        let to: Pointers = command.bindings.iter().map(|binding| unsafe { address(binding) }).collect();
-        let next = AtomicUsize::new(0);
-        let failure = Mutex::new(None);
-        let read = || {
-            let mut data = Vec::new();
-            while failure.lock().is_none() {
-                let part = next.fetch_add(1, Ordering::Relaxed);
-                if part >= source.parts() {
-                    return;
-                }
-                let read = self.fill_part(source, part, &to, &mut data);
-                if let Err(why) = read {
-                    failure.lock().get_or_insert(why);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..READERS.min(source.parts()) {
-                scope.spawn(read);
-            }
-            read();
-        });
-        failure.into_inner().map_or(Ok(()), Err)
-    }
-
-    fn fill_part(
-        &self,
-        source: &dyn Source,
-        part: usize,
-        to: &[u64],
-        data: &mut Vec<u8>,
-    ) -> std::result::Result<(), String> {
-        let ranges = source.ranges(part);
-        data.resize(ranges.iter().map(ExactSizeIterator::len).sum(), 0);
-        let mut rest = &mut data[..];
-        let mut outputs = Vec::with_capacity(ranges.len());
-        for range in &ranges {
-            let (piece, after) = std::mem::take(&mut rest).split_at_mut(range.len());
-            outputs.push(piece);
-            rest = after;
-        }
-        source.fill(part, &mut outputs).map_err(|e| format!("{}: {e}", source.name()))?;
-        for ((range, data), to) in ranges.iter().zip(outputs).zip(to) {
-            let copy = |start: usize, piece: &mut [u8]| -> Result<()> {
-                piece.copy_from_slice(&data[start..start + piece.len()]);
-                Ok(())
-            };
-            // SAFETY: `Array::load` checked that the parts lie in the outputs, each byte in one.
-            unsafe { self.staging.upload(Some(&self.raw), to + range.start as u64, range.len(), copy) }
-                .map_err(|e| e.to_string())?;
-        }
-        Ok(())
     }
 
     fn kernel(&self, launch: &CudaLaunch, pointers: &Pointers) -> crate::api::Result<()> {

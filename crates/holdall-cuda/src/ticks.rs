@@ -109,7 +109,7 @@ impl Ticks {
             if let Some(event) = event {
                 let _ = event.synchronize();
             }
-            self.reap(&mut self.reaping.lock());
+            self.reap(&mut self.reaping.lock(), None);
         }
     }
 
@@ -120,7 +120,7 @@ impl Ticks {
             return;
         }
         loop {
-            let free = self.reaping.try_lock().map(|mut gate| self.reap(&mut gate)).is_some();
+            let free = self.reaping.try_lock().map(|mut gate| self.reap(&mut gate, Some(tick))).is_some();
             if matches!(timelines.state(queue, tick), TickState::Done | TickState::Failed) {
                 return;
             }
@@ -137,12 +137,13 @@ impl Ticks {
         }
     }
 
-    /// Ends what the device has finished with.
-    fn reap(&self, gate: &mut Gate) {
+    /// Ends what the device has finished with, up to a tick. Who waits goes no further: this thread may be ending a tick of
+    /// another stream at this moment, which later ones of this stream wait for.
+    fn reap(&self, gate: &mut Gate, last: Option<Tick>) {
         loop {
             let event = match self.pending.lock().line.front() {
-                Some(first) => first.event.clone(),
-                None => return,
+                Some(first) if last.is_none_or(|last| first.completion.tick() <= last) => first.event.clone(),
+                _ => return,
             };
             let done = event.as_ref().map_or(Ok(true), |event| event.is_done());
             if matches!(done, Ok(false)) {

@@ -66,7 +66,8 @@ fn mistakes_in_custom_kernels_name_the_line() {
     if !has_gpu() {
         return;
     }
-    let kernel = MetalKernel::new("wrong", "uint i = thread_position_in_grid.x;\ny[i] = no_such_name;").outputs(["y"]);
+    let kernel =
+        MetalKernel::new("wrong", "uint i = thread_position_in_grid.x;\ny[i] = no_such_name;").outputs(["y"]);
     let call = kernel.call(Vec::<Array>::new()).output([4], Dtype::Float32).grid([4, 1, 1]);
     let error = call.build().and_then(|made| made[0].to_vec::<f32>()).unwrap_err().to_string();
     assert!(error.contains("no_such_name") && error.contains("wrong"), "{error}");
@@ -142,7 +143,7 @@ fn long_chains_take_little_memory() {
     for i in 0..10_000 {
         // A sum between, so that it is no one kernel.
         let one = x.add(1.0).unwrap();
-        x = if i % 64 == 63 { one.cumsum(Some(0), false, true).unwrap().minimum(1.0).unwrap() } else { one };
+        x = if i % 64 == 63 { one.minimum(&one.sum(None, true).unwrap()).unwrap() } else { one };
     }
     x.to_vec::<f32>().unwrap();
     let peak = pool.peak_bytes() - before;

@@ -18,7 +18,8 @@ fn run(name: &str, validate: bool) -> String {
     command.args(["--exact", &format!("faults::{name}"), "--nocapture", "--test-threads=1"]);
     command.env(CHILD, "1").env("HOLDALL_VALIDATE", if validate { "1" } else { "0" });
     let output = command.output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{:?}\n{text}", output.status);
     text
 }
@@ -66,7 +67,13 @@ fn an_illegal_address_names_the_ops() {
         found.unwrap_or_else(|| panic!("no line {name} in\n{text}")).to_owned()
     };
     let bad = line("bad");
-    for part in ["CUDA_ERROR_ILLEGAL_ADDRESS", "innocent (built at ", "culprit (built at ", "faults.rs:", "HOLDALL_VALIDATE=1"] {
+    for part in [
+        "CUDA_ERROR_ILLEGAL_ADDRESS",
+        "innocent (built at ",
+        "culprit (built at ",
+        "faults.rs:",
+        "HOLDALL_VALIDATE=1",
+    ] {
         assert!(bad.contains(part), "{part} in {bad}");
     }
     for name in ["later", "bystander", "upload", "memory"] {

@@ -16,7 +16,12 @@ pub struct Host {
 
 impl Host {
     pub fn new(timelines: &Arc<Timelines>) -> Arc<Self> {
-        let info = DeviceInfo { name: "host".into(), description: String::new(), memory_bytes: None, has_float64: true };
+        let info = DeviceInfo {
+            name: "host".into(),
+            description: String::new(),
+            memory_bytes: None,
+            has_float64: true,
+        };
         let pool = Pool::new(Arc::new(HostDriver::new()), timelines.clone());
         Arc::new(Self { info, pool, kernels: Kernels::default() })
     }

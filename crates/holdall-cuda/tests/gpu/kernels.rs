@@ -74,7 +74,12 @@ fn a_missing_kernel_is_an_error() {
 }
 
 /// Compiles without a device; `None` where there is no compiler.
-fn compile(text: &str, options: &[&str], architecture: &str, cache: Option<KernelCache>) -> Option<Result<Vec<u8>>> {
+fn compile(
+    text: &str,
+    options: &[&str],
+    architecture: &str,
+    cache: Option<KernelCache>,
+) -> Option<Result<Vec<u8>>> {
     if let Err(e) = Nvrtc::get() {
         eprintln!("nothing was tested: {e}");
         return None;
@@ -95,7 +100,8 @@ fn every_architecture_compiles() {
 
 #[test]
 fn errors_of_the_compiler_have_file_and_line() {
-    let text = "#if WIDTH != 4\n#error width\n#endif\nextern \"C\" __global__ void f(int* x) {\n  *x = y;\n}\n";
+    let text =
+        "#if WIDTH != 4\n#error width\n#endif\nextern \"C\" __global__ void f(int* x) {\n  *x = y;\n}\n";
     let Some(code) = compile(text, &["-DWIDTH=4"], "sm_80", None) else { return };
     let error = code.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Kernel);

@@ -57,8 +57,10 @@ impl Lane {
         launch: Launch,
         blocks: &[(&Storage, Access)],
     ) {
-        let bindings =
-            blocks.iter().map(|(s, access)| Binding { bound: self.queue.bind(s, *access), offset: 0 }).collect();
+        let bindings = blocks
+            .iter()
+            .map(|(s, access)| Binding { bound: self.queue.bind(s, *access), offset: 0 })
+            .collect();
         launch.bind(&mut self.queue);
         self.commands.push(Command { launch, bindings, barrier, op, origin: Origin::caller() });
     }

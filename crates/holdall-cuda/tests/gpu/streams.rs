@@ -18,7 +18,11 @@ fn a_chain_reuses_its_memory() {
     let mut lane = Lane::new(&gpu);
     let (fill, increment) = (kernel(&gpu, "fill"), kernel(&gpu, "increment"));
     let mut x = lane.take(4 * N);
-    lane.push("fill", launch(&fill, N, &[Parameter::Binding(0), number(N as u32), number(5)]), &[(&x, Write)]);
+    lane.push(
+        "fill",
+        launch(&fill, N, &[Parameter::Binding(0), number(N as u32), number(5)]),
+        &[(&x, Write)],
+    );
     let parameters = [Parameter::Binding(0), Parameter::Binding(1), number(N as u32)];
     for i in 0..2000 {
         let y = lane.take(4 * N);

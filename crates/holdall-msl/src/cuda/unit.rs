@@ -164,7 +164,9 @@ fn variable(buffer: &BufferParameter) -> String {
         BufferRole::Shape(_) | BufferRole::Strides(_) => {
             format!("const {element}* {name} = holdall_{name}.of;\n")
         }
-        BufferRole::Ndim(_) | BufferRole::Parameter(_) => format!("const {element}& {name} = holdall_{name};\n"),
+        BufferRole::Ndim(_) | BufferRole::Parameter(_) => {
+            format!("const {element}& {name} = holdall_{name};\n")
+        }
     }
 }
 
