@@ -1,22 +1,24 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod conv;
+mod attention;
 mod custom;
 mod gpu;
 mod indexing;
 mod kernel;
 mod layout;
 mod library;
+mod lines;
+mod mask;
 mod matmul;
 mod moves;
-mod norm;
 mod pointwise;
 mod random;
 mod reduce;
-mod rope;
+mod scan;
+mod sort;
 
-pub use gpu::{Author, Compiled, Dispatch, Extent, Facts, Gpu, Inline};
+pub use gpu::{Compiled, Dispatch, Extent, Facts, Gpu, Inline};
 pub use library::Library;
 
 use std::sync::Arc;
@@ -28,15 +30,16 @@ impl Library {
     #[must_use]
     pub fn kernels(self: &Arc<Self>) -> Kernels {
         let mut kernels = Kernels::default();
-        conv::register(&mut kernels, self);
+        attention::register(&mut kernels, self);
         custom::register(&mut kernels, self);
         indexing::register(&mut kernels, self);
+        mask::register(&mut kernels, self);
         matmul::register(&mut kernels, self);
         moves::register(&mut kernels, self);
-        norm::register(&mut kernels, self);
         random::register(&mut kernels, self);
         reduce::register(&mut kernels, self);
-        rope::register(&mut kernels, self);
+        scan::register(&mut kernels, self);
+        sort::register(&mut kernels, self);
         kernels
     }
 }
