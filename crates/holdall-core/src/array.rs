@@ -82,13 +82,15 @@ impl Array {
     /// A node with a label of its own: a transformation's copy of an input.
     pub(crate) fn traced(op: Op, inputs: Inputs, outputs: Specs, origin: Origin, trace: Label) -> Arc<Node> {
         let constant = if let Op::Constant(value) = op { Some(value) } else { None };
+        let mut specs = outputs.iter().chain(inputs.iter().map(Self::spec));
+        let is_double = specs.any(|spec| spec.dtype == Dtype::Float64);
         Arc::new(Node {
             constant,
             outputs: outputs.into_iter().map(|spec| Output { spec, value: OnceLock::new() }).collect(),
             graph: Mutex::new(Some(Graph { op, inputs })),
             origin,
             mark: AtomicU32::new(0),
-            stream: stream::current(),
+            stream: if is_double { Runtime::stream_of_doubles() } else { stream::current() },
             trace,
         })
     }
@@ -268,7 +270,8 @@ impl Array {
             .at(origin));
         }
         let runtime = Runtime::get()?;
-        let (device, driver) = runtime.device_of(stream::current())?;
+        let stream = if dtype == Dtype::Float64 { Runtime::stream_of_doubles() } else { stream::current() };
+        let (device, driver) = runtime.device_of(stream)?;
         let storage = driver.upload(data.len(), &mut |to| {
             to.copy_from_slice(data);
             Ok(())

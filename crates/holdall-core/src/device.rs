@@ -12,7 +12,7 @@ use crate::command::{CommandBuffer, Launch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::op::{Primitive, Spec};
 use crate::pointwise::Program;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, find};
 use crate::shape::{Dims, Layout, Strides};
 
 /// A device by number; 0 is the default.
@@ -28,19 +28,8 @@ impl DeviceId {
     /// # Errors
     /// When there is none; the message lists those there are.
     pub fn named(name: &str) -> Result<Self> {
-        let runtime = Runtime::get()?;
-        let devices = runtime.devices();
-        let wanted = name.strip_suffix(":0").unwrap_or(name);
-        let found =
-            devices.iter().position(|d| d.info().name.strip_suffix(":0").unwrap_or(&d.info().name) == wanted);
-        found.map(|i| Self(i as u16)).ok_or_else(|| {
-            let names: Vec<&str> = devices.iter().map(|d| d.info().name.as_str()).collect();
-            Error::new(
-                ErrorKind::Device,
-                "device",
-                format!("no device {name:?}; there are: {}", names.join(", ")),
-            )
-        })
+        let devices = Runtime::get()?.devices();
+        find(devices.iter().map(|device| &**device), name).map(|i| Self(i as u16))
     }
 
     /// The device itself.
@@ -110,6 +99,8 @@ pub struct DeviceInfo {
     pub description: String,
     /// All of its memory in bytes, if known.
     pub memory_bytes: Option<usize>,
+    /// Whether it computes in float64. Ops with such inputs or outputs run on the first device that does.
+    pub has_float64: bool,
 }
 
 /// A device.
@@ -173,6 +164,14 @@ pub struct Pointwise<'a> {
     pub shape: &'a [usize],
     /// Strides of each input over that shape.
     pub strides: &'a [Strides],
+    /// Whether each input and output begins at a multiple of 64 bytes of its block, so that elements can be moved several
+    /// at a time.
+    pub is_aligned: bool,
+}
+
+/// Whether data at this many bytes from the start of a block is aligned as [`Pointwise::is_aligned`] says.
+pub fn is_aligned(offset: usize) -> bool {
+    offset.is_multiple_of(64)
 }
 
 /// An input as a kernel sees it when it is planned.

@@ -32,6 +32,14 @@ pub fn check() -> Result<bool> {
     Ok(value == Some(1))
 }
 
+/// `HOLDALL_DEVICE`: the name of the device that is the default one; none said means the best one.
+///
+/// # Errors
+/// When it is no text.
+pub fn device() -> Result<Option<String>> {
+    read("HOLDALL_DEVICE", "the name of a device", |text| Some(text.to_owned()))
+}
+
 fn read<T>(name: &str, wanted: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
     match std::env::var_os(name) {
         None => Ok(None),

@@ -53,6 +53,7 @@ impl Cpu {
             name: "cpu".into(),
             description: format!("{} threads, {:?}", threads, Isa::get()),
             memory_bytes: driver.total_bytes(),
+            has_float64: true,
         };
         let pool = Pool::new(driver, timelines.clone());
         Ok(Self { info, pool, team: Arc::new(Team::new(threads)), kernels: launch::kernels(threads) })

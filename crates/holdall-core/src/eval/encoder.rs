@@ -19,6 +19,9 @@ const MAX_BYTES: usize = 256 << 20;
 /// Command buffers of a stream that may be waiting or running; recording waits beyond that.
 const MAX_IN_FLIGHT: usize = 16;
 
+/// What a command buffer waits for.
+type Waits = SmallVec<[(QueueId, Tick); 2]>;
+
 /// All streams, behind one lock.
 #[derive(Default)]
 pub(crate) struct Scheduler {
@@ -66,6 +69,26 @@ impl Scheduler {
         self.streams.iter_mut().map(|s| s.flush().map(drop)).fold(Ok(()), Result::and)
     }
 
+    /// A block for what is recorded next on `stream`. Where there is no room, what is recorded so far is submitted, so
+    /// that the memory which it alone holds comes back.
+    pub fn take(&mut self, stream: StreamId, op: &'static str, bytes: usize) -> Result<Storage> {
+        let error = match self.encoder(stream).take(op, bytes) {
+            Err(error) if error.kind() == ErrorKind::Memory => error,
+            done => return done,
+        };
+        if self.streams.iter().all(|s| s.commands.is_empty()) {
+            return Err(error);
+        }
+        // The op that needs the block goes into the next command buffer, and depends on all that it waits for.
+        let mut waits = self.encoder(stream).waits.clone();
+        self.flush_all()?;
+        let me = self.encoder(stream);
+        waits.extend(me.in_flight.back().map(|closed| (me.queue.id(), *closed)));
+        waits.retain(|wait| !me.waits.contains(wait));
+        me.waits.extend(waits);
+        me.take(op, bytes)
+    }
+
     /// Makes what is recorded next on `stream` run after `value` was written.
     pub fn order_after(&mut self, stream: StreamId, written: Option<(QueueId, Tick)>) -> Result<()> {
         let Some((queue, tick)) = written else { return Ok(()) };
@@ -110,7 +133,7 @@ pub(crate) struct Encoder {
     commands: Vec<Command>,
     /// Whether a value waits for the command buffer that is being recorded: one of no elements has no commands.
     promised: bool,
-    waits: SmallVec<[(QueueId, Tick); 2]>,
+    waits: Waits,
     /// Blocks touched since the last barrier, and whether they were written: hazards are those of blocks, not of
     /// arrays, since a block changes hands within the command buffer.
     hazards: FxHashMap<BlockId, bool>,
@@ -120,8 +143,7 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// A block for what is recorded next.
-    pub fn take(&self, op: &'static str, bytes: usize) -> Result<Storage> {
+    fn take(&self, op: &'static str, bytes: usize) -> Result<Storage> {
         // Empty arrays have a block too: everything that is bound is a block.
         self.device
             .pool()

@@ -11,10 +11,10 @@ use holdall_msl::ir::BufferRole;
 use holdall_msl::{ElementType, Input, KernelSource, Output, Signature};
 
 use super::launch;
-use crate::kernel::{Kernel, Scratch, Slice};
+use crate::kernel::Kernel;
 use crate::kernels::pointwise::PointwiseKernel;
 use crate::simt::cache::Cache;
-use crate::simt::{Binding, Findings, Launch};
+use crate::simt::{Binding, Checked, Launch};
 
 const NAME: &str = "metal_kernel";
 
@@ -58,6 +58,7 @@ fn custom(op: &CustomKernel, request: &Request<'_>, threads: usize) -> Result<Pl
                 arguments.push((Argument::Output(i as usize), access));
                 Binding::Memory(request.outputs[i as usize].bytes())
             }
+            BufferRole::Parameter(_) => continue,
             role @ (BufferRole::Shape(i) | BufferRole::Strides(i) | BufferRole::Ndim(i)) => {
                 let x = &request.inputs[i as usize];
                 let Some(facts) = Binding::of_facts(role, x.shape(), x.strides()) else { continue };
@@ -67,11 +68,8 @@ fn custom(op: &CustomKernel, request: &Request<'_>, threads: usize) -> Result<Pl
     }
     let refuse = |e: crate::simt::LaunchError| fail(ErrorKind::Argument, e.to_string());
     let kernel: Arc<dyn Kernel> = if checked {
-        let findings = Arc::new(Findings::default());
-        let made =
-            Launch::checked(program, op.grid, op.threadgroup, bindings, findings.clone()).map_err(refuse)?;
-        let made = if op.init_values.is_empty() { made } else { made.initialised() };
-        Arc::new(Checked { launch: made, findings })
+        let made = Checked::new(program, op.grid, op.threadgroup, bindings).map_err(refuse)?;
+        Arc::new(if op.init_values.is_empty() { made } else { made.initialised() })
     } else {
         Arc::new(Launch::new(program, op.grid, op.threadgroup, bindings).map_err(refuse)?)
     };
@@ -82,7 +80,10 @@ fn custom(op: &CustomKernel, request: &Request<'_>, threads: usize) -> Result<Pl
         program.outputs = vec![register];
         let shape = &request.outputs[i].shape;
         if request.outputs[i].size() > 0 {
-            let fill = PointwiseKernel::new(&Pointwise { program: &program, shape, strides: &[] }, threads)?;
+            let fill = PointwiseKernel::new(
+                &Pointwise { program: &program, shape, strides: &[], is_aligned: true },
+                threads,
+            )?;
             let arguments = std::iter::once((Argument::Output(i), Access::Write)).collect();
             plan.launches.push((launch(fill), arguments));
         }
@@ -150,34 +151,5 @@ fn element(dtype: Dtype) -> ElementType {
         Dtype::Bfloat16 => ElementType::BF16,
         Dtype::Float32 | Dtype::Float64 => ElementType::F32,
         Dtype::Complex64 => ElementType::Complex64,
-    }
-}
-
-/// A launch whose findings fail it.
-#[derive(Debug)]
-struct Checked {
-    launch: Launch,
-    findings: Arc<Findings>,
-}
-
-impl Kernel for Checked {
-    fn items(&self, phase: usize) -> usize {
-        self.launch.items(phase)
-    }
-
-    unsafe fn run(&self, phase: usize, item: usize, memory: &[Slice], scratch: &mut Scratch) {
-        // SAFETY: passed on to the caller.
-        unsafe { self.launch.run(phase, item, memory, scratch) };
-        // A checked launch is one item, so that all has run.
-        let found = self.findings.list();
-        if !found.is_empty() {
-            let list: Vec<String> = found.iter().map(ToString::to_string).collect();
-            let more = match self.findings.dropped() {
-                0 => String::new(),
-                n => format!("\nand {n} more at other places"),
-            };
-            let name = self.launch.program().name();
-            scratch.fail(format!("checking `{name}` found\n{}{more}", list.join("\n")));
-        }
     }
 }

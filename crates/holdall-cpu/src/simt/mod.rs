@@ -51,6 +51,7 @@ mod access;
 mod analysis;
 mod attribute;
 pub mod cache;
+mod checked;
 mod code;
 mod compile;
 mod finding;
@@ -68,6 +69,7 @@ mod trial;
 mod types;
 mod watch;
 
+pub use checked::Checked;
 pub use finding::{Finding, FindingKind, Findings};
 pub use launch::{Binding, DEADLINE, Launch, LaunchError, MAX_THREADGROUP_BYTES, MAX_THREADS};
 pub use program::Program;

@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod conv;
+mod custom;
+mod gpu;
+mod indexing;
+mod kernel;
+mod layout;
+mod library;
+mod matmul;
+mod moves;
+mod norm;
+mod pointwise;
+mod random;
+mod reduce;
+mod rope;
+
+pub use gpu::{Author, Compiled, Dispatch, Extent, Facts, Gpu, Inline};
+pub use library::Library;
+
+use std::sync::Arc;
+
+use holdall_core::device::Kernels;
+
+impl Library {
+    /// How ops run on this library's GPU.
+    #[must_use]
+    pub fn kernels(self: &Arc<Self>) -> Kernels {
+        let mut kernels = Kernels::default();
+        conv::register(&mut kernels, self);
+        custom::register(&mut kernels, self);
+        indexing::register(&mut kernels, self);
+        matmul::register(&mut kernels, self);
+        moves::register(&mut kernels, self);
+        norm::register(&mut kernels, self);
+        random::register(&mut kernels, self);
+        reduce::register(&mut kernels, self);
+        rope::register(&mut kernels, self);
+        kernels
+    }
+}
