@@ -37,7 +37,7 @@ mod unit;
 
 use crate::diagnostic::Error;
 use crate::ir::BufferRole;
-use crate::signature::Signature;
+use crate::signature::{BufferParameter, Signature};
 use crate::source::Part;
 use crate::{KernelSource, limits};
 use log::Texts;
@@ -65,6 +65,8 @@ pub enum CudaArgument {
     Strides(u32),
     /// The number of axes of an input: an `i32`.
     Ndim(u32),
+    /// Values that are given with the launch, by the buffer's index in [`Signature::buffers`], and how many bytes they are.
+    Parameter(usize, usize),
     /// Six `u32`: the grid in threads, then the nominal group, both as x, y, z.
     Launch,
 }
@@ -78,6 +80,7 @@ impl CudaArgument {
             Self::Shape(_) => 4 * MAX_AXES,
             Self::Strides(_) => 8 * MAX_AXES,
             Self::Ndim(_) => 4,
+            Self::Parameter(_, bytes) => bytes,
             Self::Launch => 24,
         }
     }
@@ -154,11 +157,14 @@ pub fn translate(
     })
 }
 
-fn argument(index: usize, role: BufferRole) -> CudaArgument {
-    match role {
+fn argument(index: usize, buffer: &BufferParameter) -> CudaArgument {
+    match buffer.role {
         BufferRole::Input(_) | BufferRole::Output(_) => CudaArgument::Buffer(index),
         BufferRole::Shape(i) => CudaArgument::Shape(i),
         BufferRole::Strides(i) => CudaArgument::Strides(i),
         BufferRole::Ndim(i) => CudaArgument::Ndim(i),
+        BufferRole::Parameter(_) => {
+            CudaArgument::Parameter(index, buffer.n_elems as usize * buffer.element.size() as usize)
+        }
     }
 }

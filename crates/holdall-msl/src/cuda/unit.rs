@@ -67,7 +67,7 @@ pub(super) fn has_short_types(signature: &Signature) -> bool {
 /// The parameters, in order.
 pub(super) fn arguments(signature: &Signature) -> Vec<CudaArgument> {
     let buffers = signature.buffers().iter().enumerate();
-    let mut arguments: Vec<CudaArgument> = buffers.map(|(i, b)| super::argument(i, b.role)).collect();
+    let mut arguments: Vec<CudaArgument> = buffers.map(|(i, b)| super::argument(i, b)).collect();
     arguments.push(CudaArgument::Launch);
     arguments
 }
@@ -141,6 +141,9 @@ fn parameter(buffer: &BufferParameter) -> String {
             format!("const __grid_constant__ impl_::axes<{element}> holdall_{name}")
         }
         BufferRole::Ndim(_) => format!("const __grid_constant__ {element} holdall_{name}"),
+        BufferRole::Parameter(_) => {
+            format!("const __grid_constant__ impl_::values<{element}, {}> holdall_{name}", buffer.n_elems)
+        }
     }
 }
 
@@ -157,6 +160,10 @@ fn variable(buffer: &BufferParameter) -> String {
             format!("const {element}* {name} = holdall_{name}.of;\n")
         }
         BufferRole::Ndim(_) => format!("const {element}& {name} = holdall_{name};\n"),
+        BufferRole::Parameter(_) if buffer.is_reference => {
+            format!("const {element}& {name} = holdall_{name}.of[0];\n")
+        }
+        BufferRole::Parameter(_) => format!("const {element}* {name} = holdall_{name}.of;\n"),
     }
 }
 

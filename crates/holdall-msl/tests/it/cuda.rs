@@ -37,7 +37,10 @@ fn squeezed(text: &str) -> String {
 fn address_spaces_are_one() {
     assert_eq!(squeezed(&body("device float* p = (device float*)y;")), "float* p = ( float*)y;");
     assert_eq!(squeezed(&body("const constant int* q = c;")), "const const int* q = c;");
-    assert_eq!(squeezed(&header("void f(thread float& a, threadgroup T* b) {}")), "void f( float& a, T* b) {}");
+    assert_eq!(
+        squeezed(&header("void f(thread float& a, threadgroup T* b) {}")),
+        "void f( float& a, T* b) {}"
+    );
     assert_eq!(squeezed(&header("struct S { void g() thread { } };")), "struct S { void g() { } };");
     assert_eq!(squeezed(&header("constant float t[2] = {1, 2};")), "const float t[2] = {1, 2};");
     assert_eq!(body("x.device;"), body("x.device;").replace("()", ""), "a member is no address space");
@@ -69,7 +72,10 @@ fn only_variables_of_a_group_are_shared() {
 
 #[test]
 fn literals_are_float_and_text_is_left_alone() {
-    assert_eq!(body("a = 1e-5 + 2. + .5 + 1.0f + 0x1p-2 + 3;"), "a = 1e-5f + 2.f + .5f + 1.0f + 0x1p-2f + 3;");
+    assert_eq!(
+        body("a = 1e-5 + 2. + .5 + 1.0f + 0x1p-2 + 3;"),
+        "a = 1e-5f + 2.f + .5f + 1.0f + 0x1p-2f + 3;"
+    );
     assert_eq!(header("#define EPS 1e-5 /* 1.0 */ // 2.0"), "#define EPS 1e-5f /* 1.0 */ // 2.0");
     assert_eq!(header("#if VERSION >= 1.0\n#endif"), "#if VERSION >= 1.0\n#endif");
     assert_eq!(body("f(\"device 1.0\", 'd');"), "f(\"device 1.0\", 'd');");
@@ -101,15 +107,15 @@ fn swizzles_are_values_or_places() {
 
 #[test]
 fn directives_and_attributes_have_their_counterparts() {
-    assert_eq!(squeezed(&header("#include <metal_stdlib>\n#pragma METAL fp contract(off)\nint a;")), "int a;");
+    assert_eq!(
+        squeezed(&header("#include <metal_stdlib>\n#pragma METAL fp contract(off)\nint a;")),
+        "int a;"
+    );
     assert_eq!(header("#include \"mine.h\"").trim(), "#include \"mine.h\"");
     assert_eq!(body("#pragma clang loop unroll(full)\nfor (;;);"), "#pragma unroll\nfor (;;);");
     assert_eq!(body("#pragma unroll(4)\nfor (;;);"), "#pragma unroll 4\nfor (;;);");
     assert_eq!(body("#pragma clang loop unroll(disable)\nfor (;;);"), "#pragma unroll 1\nfor (;;);");
-    assert_eq!(
-        header("#define U _Pragma(\"clang loop unroll(full)\")"),
-        "#define U _Pragma(\"unroll\")"
-    );
+    assert_eq!(header("#define U _Pragma(\"clang loop unroll(full)\")"), "#define U _Pragma(\"unroll\")");
     assert_eq!(squeezed(&header("[[gnu::always_inline]] int f(uint a [[x]]);")), "int f(uint a );");
     assert_eq!(body("a[b[0]] = c[d[1]];"), "a[b[0]] = c[d[1]];");
 }
@@ -123,7 +129,10 @@ fn branches_are_marked_where_short_floats_occur() {
         "y[0] = impl_::settle(a < b ?(( c ), impl_::branch{}):(( impl_::settle(d ?(( e ), impl_::branch{}):(( 1), impl_::branch{}))), impl_::branch{})); return;"
     );
     let in_macro = kernel("#define MAX(a, b) ((a) > (b) ? (a) : (b))", "", ElementType::F16);
-    assert!(part(&in_macro, "header").contains("((impl_::settle((a) > (b) ?(( (a) ), impl_::branch{}):(( (b)), impl_::branch{})))"));
+    assert!(
+        part(&in_macro, "header")
+            .contains("(impl_::settle((a) > (b) ?(( (a) ), impl_::branch{}):(( (b)), impl_::branch{})))")
+    );
 }
 
 #[test]
@@ -166,8 +175,15 @@ fn what_nvrtc_says_is_about_the_users_lines() {
 #[test]
 fn lines_keep_their_numbers() {
     let parts = [
-        samples::SOFTMAX, samples::GIVENS_HEADER, samples::GIVENS, samples::GATED_DELTA, samples::MATMUL_HEADER,
-        samples::TOP_K_HEADER, samples::TOP_K, samples::BF16_HEADER, samples::SIMD_MATMUL,
+        samples::SOFTMAX,
+        samples::GIVENS_HEADER,
+        samples::GIVENS,
+        samples::GATED_DELTA,
+        samples::MATMUL_HEADER,
+        samples::TOP_K_HEADER,
+        samples::TOP_K,
+        samples::BF16_HEADER,
+        samples::SIMD_MATMUL,
         "a /* over\nlines */ [[maybe_unused\n]] b;\n#define X \\\n  1.0 \\\n  + 2.0\nunsigned\nlong c;\n#include <metal_math>\nd ?\n e\n : f;\n",
     ];
     for text in parts {
@@ -184,7 +200,13 @@ fn lines_keep_their_numbers() {
 /// Pieces of kernels that are cut anywhere are text that makes no sense: an error or something for NVRTC to refuse.
 #[test]
 fn cut_text_does_no_harm() {
-    let whole = [samples::SOFTMAX, samples::TOP_K_HEADER, samples::BF16_HEADER, "é ? ' : [[ {{ ((\"\n#\n#define\n#define (\n_Pragma(\"ü"].concat();
+    let whole = [
+        samples::SOFTMAX,
+        samples::TOP_K_HEADER,
+        samples::BF16_HEADER,
+        "é ? ' : [[ {{ ((\"\n#\n#define\n#define (\n_Pragma(\"ü",
+    ]
+    .concat();
     let input = Input { name: "x", element: ElementType::F16, ndim: 1, n_elems: 9 };
     let output = Output { name: "y", element: ElementType::F16 };
     let cuts: Vec<usize> = (0..whole.len()).filter(|at| whole.is_char_boundary(*at)).collect();
