@@ -1,16 +1,18 @@
 """Compiles translated kernels with NVRTC, and with --run launches them and compares with what the CPU's engine gave.
 
-`python3 cuda.py FOLDER [--run] [--arch sm_80 ...]`: FOLDER has NAME.json and the arrays of `kernels.py`, NAME.cu of `holdall kernel emit
---target cuda`, and for --run NAME.out/OUTPUT.npy of `holdall kernel run`. Compiling needs no GPU.
+`python3 cuda.py FOLDER [--emit HOLDALL] [--expect HOLDALL] [--run] [--arch sm_80 ...]`: FOLDER has NAME.json and the arrays of `kernels.py`, NAME.cu of `holdall kernel emit
+--target cuda`, and for --run NAME.out/OUTPUT.npy of `holdall kernel run`. --emit HOLDALL makes the first of these, --expect HOLDALL
+the second. Compiling needs no GPU.
 """
 
 import argparse
 import ctypes
 import glob
 import json
+import multiprocessing
 import os
 import site
-import struct
+import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
@@ -123,6 +125,24 @@ class Gpu:
         self.call("cuModuleUnload", module)
 
 
+def translate(folder, emit, expect):
+    """Makes the translations and what is expected, with the command."""
+    for path in sorted(glob.glob(os.path.join(folder, "*.json"))):
+        stem = path.removesuffix(".json")
+        if os.path.basename(stem) == "tolerance":
+            continue
+        if emit:
+            done = subprocess.run([emit, "kernel", "emit", path, "--target", "cuda"], capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(f"{path}: {done.stderr}")
+            with open(stem + ".cu", "w", encoding="utf-8") as file:
+                file.write(done.stdout)
+        if expect:
+            done = subprocess.run([expect, "kernel", "run", path, "--out", stem + ".out"], capture_output=True, text=True)
+            if done.returncode:
+                sys.exit(f"{path}: {done.stderr}")
+
+
 def value_of(number, dtype, count):
     if dtype == "bfloat16":
         return np.full(count, np.float32(number).view(np.uint32) >> 16, np.uint16)
@@ -216,8 +236,11 @@ def main():
     parser.add_argument("--run", action="store_true")
     parser.add_argument("--arch", nargs="+", default=["sm_80", "sm_90a", "sm_100"])
     parser.add_argument("--only", help="kernels whose name contains this")
+    parser.add_argument("--emit", metavar="HOLDALL", help="the command, to translate the kernels with")
+    parser.add_argument("--expect", metavar="HOLDALL", help="the command, to run the kernels on the CPU with")
     arguments = parser.parse_args()
     folder = arguments.folder
+    translate(folder, arguments.emit, arguments.expect)
     paths = sorted(glob.glob(os.path.join(folder, "*.cu")))
     paths = [p for p in paths if (arguments.only or "") in os.path.basename(p)]
     gpu = Gpu() if arguments.run else None
@@ -227,7 +250,6 @@ def main():
     with open(os.path.join(folder, "tolerance.json"), encoding="utf-8") as file:
         tolerance = json.load(file)
     # Processes that are made by a fork must not have a context of the driver: spawned ones have none.
-    import multiprocessing
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
         results = pool.map(compiled, jobs, chunksize=8)
         for (path, arch), (cubin, log) in zip(jobs, results):

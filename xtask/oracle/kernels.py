@@ -276,6 +276,8 @@ def add_launches(k):
     k.add("facts", """uint i = thread_position_in_grid.x; int n = 1; for (int a = 0; a < x_ndim; a++) n *= x_shape[a]; y[i] = x[elem_to_loc(i, x_shape, x_strides, x_ndim)] + n + x_strides[0] + int(s) + small[1]
         + elem_to_loc(uint3(i % 5, i / 5 % 3, 0), x_shape, x_strides, x_ndim) + elem_to_loc_1(3u, x_strides[0]) + elem_to_loc_2(uint2(1, 2), x_strides) + ceildiv(7, 2);""",
           [("y", "int32", 30)], {"x": np.arange(30, dtype=np.int32).reshape(2, 3, 5), "s": np.array(7, np.float32), "small": np.array([1, 2, 3], np.int8)}, (30, 1, 1), (32, 1, 1))
+    k.add("looped", """LoopedElemToLoc<3, int64_t, true> loop(x_ndim); uint i = thread_position_in_grid.x; loop.next(int(i), x_shape, x_strides); y[i] = x[loop.location()];
+        loop.next(x_shape, x_strides); z[i] = loop.location();""", [("y", "int32", 29), ("z", "int64", 29)], {"x": np.arange(30, dtype=np.int32).reshape(2, 3, 5)}, (29, 1, 1), (32, 1, 1))
     atomic = """uint i = thread_position_in_grid.x; int v = x[i]; atomic_fetch_add_explicit(&y[0], T(v), memory_order_relaxed); atomic_fetch_max_explicit(&y[1], T(v), memory_order_relaxed);
         atomic_fetch_min_explicit(&y[2], T(v), memory_order_relaxed); atomic_fetch_sub_explicit(&y[3], T(2), memory_order_relaxed);
         T seen = atomic_load_explicit(&y[4], memory_order_relaxed); while (!atomic_compare_exchange_weak_explicit(&y[4], &seen, T(seen + T(v)), memory_order_relaxed, memory_order_relaxed)) {}"""

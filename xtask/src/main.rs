@@ -16,7 +16,8 @@ cargo xtask COMMAND
   ci              everything that a change has to pass: runs .ci/run
   lint            what neither rustc nor clippy looks at: lengths of files, unsafe code, environment variables
   loom            the models of the memory protocol, each also with its rule off
-  oracle [PART]   compare with MLX and NumPy, which it installs in target/oracle; PART is ops, tokens or all
+  oracle [PART]   compare with MLX and NumPy, which it installs in target/oracle; PART is ops, tokens,
+                  cuda (kernels through NVRTC; no GPU is needed) or all
   gpu-bundle DIR [--model-part K/N]
                   the tests for GPUs in a folder that needs no toolchain: DIR/run.sh runs them
   help            this text";

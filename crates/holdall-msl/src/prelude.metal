@@ -222,3 +222,34 @@ inline vec<IdxT, 2> elem_to_loc_2_nd(
   return vec<IdxT, 2>(
       elem_to_loc<IdxT>(elem, shape, a_strides, ndim), elem_to_loc<IdxT>(elem, shape, b_strides, ndim));
 }
+
+template <typename IdxT = int64_t>
+inline vec<IdxT, 3> elem_to_loc_3_nd(
+    uint3 elem,
+    constant const int* shape,
+    constant const int64_t* a_strides,
+    constant const int64_t* b_strides,
+    constant const int64_t* c_strides,
+    int ndim) {
+  return vec<IdxT, 3>(
+      elem_to_loc<IdxT>(elem, shape, a_strides, ndim),
+      elem_to_loc<IdxT>(elem, shape, b_strides, ndim),
+      elem_to_loc<IdxT>(elem, shape, c_strides, ndim));
+}
+
+// Elements one after the other: after so many steps, the place of the element with that index.
+template <int DIM, typename OffsetT = size_t, bool General = true>
+struct LoopedElemToLoc {
+  int ndim;
+  OffsetT index;
+  OffsetT offset;
+
+  LoopedElemToLoc(int n) : ndim(n), index(0), offset(0) {}
+
+  void next(constant const int* shape, constant const int64_t* strides) { next(1, shape, strides); }
+  void next(int n, constant const int* shape, constant const int64_t* strides) {
+    index += n;
+    offset = elem_to_loc<OffsetT>(index, shape, strides, ndim);
+  }
+  OffsetT location() const { return offset; }
+};

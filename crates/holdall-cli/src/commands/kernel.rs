@@ -184,6 +184,7 @@ fn cuda(file: &KernelFile, cx: &Context) -> Result<String> {
             CudaArgument::Shape(i) => format!("shape {}", file.input_names[*i as usize]),
             CudaArgument::Strides(i) => format!("strides {}", file.input_names[*i as usize]),
             CudaArgument::Ndim(i) => format!("ndim {}", file.input_names[*i as usize]),
+            CudaArgument::Parameter(i, _) => format!("parameter {}", signature.buffers()[*i].name),
             CudaArgument::Launch => "launch".to_owned(),
         };
         text.push_str(&format!("// argument: {what}\n"));

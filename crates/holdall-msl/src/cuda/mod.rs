@@ -65,7 +65,7 @@ pub enum CudaArgument {
     Strides(u32),
     /// The number of axes of an input: an `i32`.
     Ndim(u32),
-    /// The elements of a parameter that comes with the launch, by its index in [`Signature::buffers`], and their bytes.
+    /// Values that are given with the launch, by the buffer's index in [`Signature::buffers`], and how many bytes they are.
     Parameter(usize, usize),
     /// Six `u32`: the grid in threads, then the nominal group, both as x, y, z.
     Launch,
@@ -164,7 +164,7 @@ fn argument(index: usize, buffer: &BufferParameter) -> CudaArgument {
         BufferRole::Strides(i) => CudaArgument::Strides(i),
         BufferRole::Ndim(i) => CudaArgument::Ndim(i),
         BufferRole::Parameter(_) => {
-            CudaArgument::Parameter(index, (buffer.n_elems * buffer.element.size()) as usize)
+            CudaArgument::Parameter(index, buffer.n_elems as usize * buffer.element.size() as usize)
         }
     }
 }

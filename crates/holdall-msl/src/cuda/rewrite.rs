@@ -65,7 +65,8 @@ impl<'a> Text<'a> {
                 let mut body = at + 3;
                 let opens = body < end && words[body].is(Punct::LeftParen);
                 if opens && words[body].start == words[body - 1].end {
-                    body = (body..end).find(|i| words[*i].is(Punct::RightParen)).unwrap_or(end);
+                    let close = (body..end).find(|i| words[*i].is(Punct::RightParen));
+                    body = close.map_or(end, |close| close + 1);
                 }
                 pieces.push((body..end).collect());
             }

@@ -140,11 +140,9 @@ fn parameter(buffer: &BufferParameter) -> String {
         BufferRole::Shape(_) | BufferRole::Strides(_) => {
             format!("const __grid_constant__ impl_::axes<{element}> holdall_{name}")
         }
-        BufferRole::Parameter(_) if !buffer.is_reference => {
+        BufferRole::Ndim(_) => format!("const __grid_constant__ {element} holdall_{name}"),
+        BufferRole::Parameter(_) => {
             format!("const __grid_constant__ impl_::values<{element}, {}> holdall_{name}", buffer.n_elems)
-        }
-        BufferRole::Ndim(_) | BufferRole::Parameter(_) => {
-            format!("const __grid_constant__ {element} holdall_{name}")
         }
     }
 }
@@ -158,15 +156,14 @@ fn variable(buffer: &BufferParameter) -> String {
             format!("const {element}& {name} = *holdall_{name};\n")
         }
         BufferRole::Input(_) | BufferRole::Output(_) => format!("auto {name} = holdall_{name};\n"),
-        BufferRole::Parameter(_) if !buffer.is_reference => {
-            format!("const {element}* {name} = holdall_{name}.of;\n")
-        }
         BufferRole::Shape(_) | BufferRole::Strides(_) => {
             format!("const {element}* {name} = holdall_{name}.of;\n")
         }
-        BufferRole::Ndim(_) | BufferRole::Parameter(_) => {
-            format!("const {element}& {name} = holdall_{name};\n")
+        BufferRole::Ndim(_) => format!("const {element}& {name} = holdall_{name};\n"),
+        BufferRole::Parameter(_) if buffer.is_reference => {
+            format!("const {element}& {name} = holdall_{name}.of[0];\n")
         }
+        BufferRole::Parameter(_) => format!("const {element}* {name} = holdall_{name}.of;\n"),
     }
 }
 

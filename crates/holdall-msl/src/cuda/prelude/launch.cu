@@ -6,14 +6,12 @@ struct grid_facts {
   uint grid[3];
   uint group[3];
 };
-template <typename T>
-struct axes {
-  T of[16];
-};
-template <typename T, uint N>
+template <typename T, int N>
 struct values {
   T of[N];
 };
+template <typename T>
+using axes = values<T, 16>;
 
 struct position {
   uint3 grid, nominal, groups, size, group, local;
