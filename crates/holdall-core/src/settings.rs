@@ -29,9 +29,15 @@ pub fn isa(levels: &[&str]) -> Result<Option<usize>> {
 /// # Errors
 /// When it is neither 0 nor 1.
 pub fn check() -> Result<bool> {
-    let values = ["0", "1"];
-    let value = read("HOLDALL_CHECK", "0 or 1", |text| values.iter().position(|value| *value == text))?;
-    Ok(value == Some(1))
+    switch("HOLDALL_CHECK")
+}
+
+/// `HOLDALL_VALIDATE`: whether the memory protocol is checked while programs run ([`crate::validation`]).
+///
+/// # Errors
+/// When it is neither 0 nor 1.
+pub fn validate() -> Result<bool> {
+    switch("HOLDALL_VALIDATE")
 }
 
 /// `HOLDALL_DEVICE`: the name of the device that is the default one; none said means the best one.
@@ -40,16 +46,6 @@ pub fn check() -> Result<bool> {
 /// When it is no text.
 pub fn device() -> Result<Option<String>> {
     read("HOLDALL_DEVICE", "the name of a device", |text| Some(text.to_owned()))
-}
-
-/// `HOLDALL_VALIDATE`: whether devices are checked after each kernel, so that an error names the one at fault.
-///
-/// # Errors
-/// When it is neither 0 nor 1.
-pub fn validate() -> Result<bool> {
-    let values = ["0", "1"];
-    let value = read("HOLDALL_VALIDATE", "0 or 1", |text| values.iter().position(|value| *value == text))?;
-    Ok(value == Some(1))
 }
 
 /// `HOLDALL_CUDA_GRAPHS`: whether command buffers that come again are launched as CUDA graphs; none said means yes.
@@ -75,6 +71,12 @@ pub fn cache() -> Option<PathBuf> {
     }
     let users = folder("XDG_CACHE_HOME").filter(|path| path.is_absolute());
     Some(users.or_else(|| home.map(|home| home.join(".cache")))?.join("holdall"))
+}
+
+fn switch(name: &str) -> Result<bool> {
+    let values = ["0", "1"];
+    let value = read(name, "0 or 1", |text| values.iter().position(|value| *value == text))?;
+    Ok(value == Some(1))
 }
 
 fn read<T>(name: &str, wanted: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {

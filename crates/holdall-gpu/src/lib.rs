@@ -15,6 +15,7 @@ mod matmul;
 mod moves;
 mod norm;
 mod pointwise;
+mod quantized;
 mod random;
 mod reduce;
 mod rope;
@@ -41,6 +42,7 @@ impl Library {
         matmul::register(&mut kernels, self);
         moves::register(&mut kernels, self);
         norm::register(&mut kernels, self);
+        quantized::register(&mut kernels, self);
         random::register(&mut kernels, self);
         reduce::register(&mut kernels, self);
         rope::register(&mut kernels, self);
