@@ -187,3 +187,16 @@ fn repeated_graphs_cost_the_host_little() {
     );
     assert!(best.2 < 1.0);
 }
+
+#[test]
+fn the_backend_says_what_it_found() {
+    let found = holdall_core::diagnosis::diagnose();
+    let cuda = found.iter().find(|found| found.backend == "cuda").unwrap();
+    println!("{cuda:#?}");
+    for library in &cuda.libraries {
+        assert!(library.path.is_some() != library.problem.is_some(), "{library:?}");
+    }
+    // Without devices it is said why, and the other way round.
+    assert!(cuda.devices.is_empty() <= cuda.libraries.iter().any(|l| l.problem.is_some()) || cuda.problem.is_some());
+    assert_eq!(cuda.libraries.len(), 3);
+}
