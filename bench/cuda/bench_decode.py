@@ -18,7 +18,7 @@ CHECKED = [  # element, D, heads, kv heads, keys, first, mask, sinks, splits
     (2, 128, 64, 8, 4096, 3000, 2, True, 8),
     (2, 128, 4, 4, 40, 0, 0, True, 1),
 ]
-TIMED = [(4, 2), (8, 1), (12, 1), (16, 1)]  # warps, blocks per SM
+TIMED = [(4, 2), (8, 1), (12, 1)]  # warps, blocks per SM
 
 
 def per_block(heads, kv_heads):
@@ -38,9 +38,10 @@ def variants():
         yield NAMES, defines(element, d, per_block(h, hk), 4, 1 if d > 128 else 2, mask)
     for w, b in TIMED:
         yield NAMES, defines(2, 128, 4, w, b)
+    yield NAMES, defines(2, 128, 4, 8, 1) | dict(TRIM=1)
 
 
-def bind(kernel, warps, splits, q, k, v, sinks, mask, out, work, counters, first, length):
+def bind(kernel, warps, splits, q, k, v, sinks, mask, out, work, counters, first, length, early=False):
     import torch
 
     b, h, d = q.shape
@@ -48,8 +49,9 @@ def bind(kernel, warps, splits, q, k, v, sinks, mask, out, work, counters, first
     strides = [("l", s) for t in (k, v) for s in t.stride()[:3]]
     strides += [("l", s) for s in (mask.stride()[:2] if mask is not None else (0, 0))]
     grid = (splits, h // per_block(h, hk), b)
-    last = [("i", i) for i in (h, hk, first, length)] + [("f", d**-0.5)]
-    return kernel.bind(grid, 32 * warps, q, k, v, sinks, mask, out, work, counters, *strides, *last)
+    share = ((length - first + splits - 1) // splits + 15) // 16 * 16
+    last = [("i", i) for i in (h, hk, first, length, share)] + [("f", d**-0.5)]
+    return kernel.bind(grid, 32 * warps, q, k, v, sinks, mask, out, work, counters, *strides, *last, early=early)
 
 
 def reference(q, k, v, sinks, mask, first, length):
@@ -108,17 +110,27 @@ def run():
     want = reference(q, caches[0][0], caches[0][1], None, None, 0, length)
     for warps, blocks in TIMED:
         kernel = Kernel(NAMES, "attention_decode", defines(2, d, 4, warps, blocks))
+        if warps == 8:
+            trim = Kernel(NAMES, "attention_decode", defines(2, 128, 4, 8, 1) | dict(TRIM=1))
+            for splits in (16, 32):
+                bound = [bind(trim, 8, splits, q, c[0], c[1], None, None, o, work, counters, 0, length) for c, o in zip(caches, outs)]
+                print("  without combining", splits, f"{time_graph([bound[i % 8] for i in range(80)]) * 1e6:.2f}")
         row = []
-        for splits in (8, 16, 24, 32):
+        for splits in (8, 16, 32):
             outs.fill_(float("nan"))
             bound = [
                 bind(kernel, warps, splits, q, c[0], c[1], None, None, o, work, counters, 0, length)
                 for c, o in zip(caches, outs)
             ]
             t = time_graph([bound[i % 8] for i in range(80)])
+            bound = [
+                bind(kernel, warps, splits, q, c[0], c[1], None, None, o, work, counters, 0, length, True)
+                for c, o in zip(caches, outs)
+            ]
+            ahead = time_graph([bound[i % 8] for i in range(80)])
             e = error(outs[0], want)
             if not e < 6e-3:
                 wrong.append(("decode", warps, splits, e))
-            row.append(f"{splits}: {t * 1e6:.2f} ({size / t / 1e9:.0f} GB/s, {t / base:.2f})")
+            row.append(f"{splits}: {t * 1e6:.2f} ({size / t / 1e9:.0f} GB/s, {t / base:.2f}; early {ahead * 1e6:.2f})")
         print(f"  warps {warps} blocks {blocks} registers {kernel.registers()} splits", "; ".join(row), flush=True)
     return wrong

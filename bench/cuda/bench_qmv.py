@@ -13,14 +13,14 @@ SHAPES = [  # of Qwen3-8B
     ("down", 4096, 12288),
     ("head", 151936, 4096),
 ]
-CONFIGS = [(8, 2, 0, 1), (8, 2, 1, 1), (8, 1, 0, 1), (8, 1, 1, 1), (4, 2, 0, 1), (4, 1, 0, 1)]  # warps, halves, x first, blocks per SM
+CONFIGS = [(8, 2, 1), (8, 2, 3), (8, 1, 1), (4, 2, 1), (4, 2, 6), (4, 1, 1)]  # warps, halves, blocks per SM
 CHECKED = [(e, b, 64) for e in (0, 1, 2) for b in (2, 3, 4, 5, 6, 8)] + [(e, 4, g) for e in (0, 1, 2) for g in (32, 128)] + [
     (2, 8, 32), (2, 8, 128), (2, 3, 32), (2, 5, 128)]
 LIMIT = [3e-6, 6e-4, 5e-3]  # rounding of the output, float32 sums for float32
 
 
-def defines(element, bits, group, warps=8, halves=2, x_first=0, blocks=1, exact=0):
-    d = dict(ELEMENT=element, BITS=bits, GROUP=group, WARPS=warps, HALVES=halves, X_FIRST=x_first)
+def defines(element, bits, group, warps=8, halves=2, blocks=1, exact=0):
+    d = dict(ELEMENT=element, BITS=bits, GROUP=group, WARPS=warps, HALVES=halves)
     return d | dict(BLOCKS_PER_SM=blocks, EXACT=exact)
 
 
@@ -29,6 +29,7 @@ def variants():
 
     yield from ((READ, v) for v in READ_VARIANTS)
     yield from ((NAMES, defines(*c, exact=e)) for c in CHECKED for e in (0, 1))
+    yield from ((NAMES, defines(e, b, g, exact=1) | dict(GATHER=1)) for e, b, g in ((2, 4, 64), (0, 8, 32)))
     yield from ((NAMES, defines(2, b, 64, *c, exact=1)) for b in (4, 8) for c in CONFIGS)
 
 
@@ -55,11 +56,23 @@ def run():
             if not e < LIMIT[element]:
                 wrong.append(("qmv", element, bits, group, n, k, e))
     print("qmv worst error by element type:", {k: f"{v:.1e}" for k, v in worst.items()})
+    for element, bits, group in ((2, 4, 64), (0, 8, 32)):
+        kernel = Kernel(NAMES, "qmv", defines(element, bits, group, exact=1) | dict(GATHER=1))
+        weights = Weights(7 * 100, 512, bits, group, element, 1)
+        x = torch.randn(5, 512, device="cuda").to(torch_dtype(element))
+        rows, experts = (torch.randint(0, high, (12,), device="cuda", dtype=torch.int32) for high in (5, 7))
+        y = torch.full((12, 100), float("nan"), device="cuda", dtype=x.dtype)
+        kernel.bind((7, 12), 256, x, *weights[0], y, rows, experts, ("i", 100), ("i", 512))()
+        torch.cuda.synchronize()
+        full = weights.reference(x).view(5, 7, 100)
+        e = error(y, full[rows.long(), experts.long()])
+        if not e < LIMIT[element]:
+            wrong.append(("qmv gather", element, bits, group, e))
     for bits in (4, 8):
         configs = CONFIGS
         kernels = [Kernel(NAMES, "qmv", defines(2, bits, 64, *c, exact=1)) for c in configs]
         print(f"qmv bfloat16 {bits} bits group 64; registers", [k.registers() for k in kernels])
-        print(f"{'':8} {'floor µs':>8} | µs by warps.halves.x first | best ratio, GB/s | early start")
+        print(f"{'':8} {'floor µs':>8} | µs by warps.halves.blocks | best ratio, GB/s | early start")
         for name, n, k in SHAPES:
             weights = Weights(n, k, bits, 64, 2, copies(n * k * bits // 8))
             x = torch.randn(1, k, device="cuda").bfloat16()
@@ -67,7 +80,7 @@ def run():
             reference = weights.reference(x)
             base = floor(weights.bytes)
             times, early = [], []
-            for (warps, halves, _, _), kernel in zip(configs, kernels):
+            for (warps, halves, _), kernel in zip(configs, kernels):
                 for ahead in (False, True):
                     y.fill_(float("nan"))
                     bound = [bind(kernel, halves, warps, x, *weights[i], y[i], n, k, ahead) for i in range(len(weights))]
@@ -77,7 +90,7 @@ def run():
                     if not e < LIMIT[2] or not torch.isfinite(y).all():
                         wrong.append(("qmv", name, bits, warps, halves, e))
             best = min(times)
-            shown = " ".join(f"{w}.{h}.{f}:{v * 1e6:.2f}" for (w, h, f, _), v in zip(configs, times))
+            shown = " ".join(f"{w}.{h}.{f}:{v * 1e6:.2f}" for (w, h, f), v in zip(configs, times))
             print(
                 f"{name:8} {base * 1e6:8.2f} | {shown} | {best / base:.2f} {weights.bytes / best / 1e9:.0f} | "
                 + " ".join(f"{v * 1e6:.2f}" for v in early),

@@ -11,7 +11,7 @@ import time
 
 import driver
 
-SECTIONS = ["qmv", "rows", "decode", "qmm"]
+SECTIONS = ["qmv", "rows", "decode", "qmm", "prefill"]
 
 
 def main():

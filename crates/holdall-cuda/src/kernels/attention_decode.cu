@@ -6,7 +6,8 @@
 //
 // Defines: ELEMENT, D (multiple of 8, up to 256), HEADS (query heads of a block: divides H/Hk, at most 8), WARPS, MASK (0 none, 1 bool
 // bytes, 2 additive of ELEMENT; mask[b·mask_batch + h·mask_head + s]).
-// Launch: grid (splits, H / HEADS, B), block 32·WARPS. Choose splits so that the grid fills the device about twice, at least 64 keys each.
+// Launch: grid (splits, H / HEADS, B), block 32·WARPS. share: keys of a split, a multiple of 16, so that
+// splits·share covers length - first. Choose splits so that the grid fills the device about twice, at least 64 keys each.
 // Workspace: splits·B·H·(D + 2) floats, and B·H/HEADS counters of 4 bytes that are zero before the first launch; each launch leaves
 // them zero. Neither is needed for splits = 1.
 //
@@ -50,7 +51,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
                      const Element *__restrict__ sinks, const void *__restrict__ mask, Element *__restrict__ out,
                      float *workspace, u32 *counters, u64 k_batch, u64 k_head, u64 k_row, u64 v_batch, u64 v_head,
                      u64 v_row, u64 mask_batch, u64 mask_head, int heads, int kv_heads, int first, int length,
-                     float scale) {
+                     int share, float scale) {
     __shared__ float shared_out[WARPS][HEADS][D];
     __shared__ float shared_max[WARPS][8], shared_sum[WARPS][8];
     __shared__ u32 arrived;
@@ -61,8 +62,6 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
 
     k += batch * k_batch + kv_head * k_head;
     v += batch * v_batch + kv_head * v_head;
-    const int count = length - first;
-    const int share = ((count + splits - 1) / splits + 15) / 16 * 16;
     const int begin = first + split * share, end = min(length, begin + share);
 
     let_next_start();
@@ -225,14 +224,19 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
     if (splits == 1) return;
 
     // Splits of the sequence.
-    __threadfence();
-    __syncthreads();
+#ifdef TRIM
+    return;
+#endif
     u32 *counter = counters + batch * gridDim.y + blockIdx.y;
-    if (threadIdx.x == 0) arrived = atomicAdd(counter, 1);
+    __syncthreads();
+    if (threadIdx.x == 0) { // releases what the block wrote, acquires what the others did
+        u32 before;
+        asm volatile("atom.add.acq_rel.gpu.global.u32 %0, [%1], 1;" : "=r"(before) : "l"(counter) : "memory");
+        arrived = before;
+        if (before == splits - 1) *counter = 0;
+    }
     __syncthreads();
     if (arrived != splits - 1) return;
-    if (threadIdx.x == 0) *counter = 0;
-    __threadfence();
     float *weights = &shared_out[0][0][0]; // [HEADS][splits]: what each split's sums are multiplied by
     for (int h = warp; h < HEADS; h += WARPS) {
         const u64 at = (first_row + h) * splits;

@@ -53,21 +53,10 @@ DEVICE Pack load_pack(const u32 *p) {
 
 /// Positions (0..32) of the two codes of pair i (0..16).
 DEVICE constexpr int pair_first(int i) {
-    if (BITS == 4) return (i / 4) * 8 + i % 4;
-    if (BITS == 2) return (i / 8) * 16 + i % 8;
-    return 2 * i;
+    return BITS == 4 ? (i / 4) * 8 + i % 4 : 2 * i;
 }
 DEVICE constexpr int pair_second(int i) {
-    if (BITS == 4) return pair_first(i) + 4;
-    if (BITS == 2) return pair_first(i) + 8;
-    return 2 * i + 1;
-}
-
-/// (a & mask) | ones, as one operation.
-DEVICE u32 masked(u32 a, u32 mask, u32 ones) {
-    u32 d;
-    asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(d) : "r"(a), "r"(mask), "r"(ones));
-    return d;
+    return BITS == 4 ? pair_first(i) + 4 : 2 * i + 1;
 }
 
 DEVICE u32 shifted(u32 w, int right) { return right >= 0 ? w >> right : w << -right; }
@@ -87,10 +76,9 @@ DEVICE u32 code_pair(const Pack &p, int i) {
     u32 low = __byte_perm(w, 0x4b000000u, i % 2 ? 0x7542 : 0x7540);
     u32 high = __byte_perm(w, 0x4b000000u, i % 2 ? 0x7543 : 0x7541);
     return ::pack(__uint_as_float(low) - 8388608.0f, __uint_as_float(high) - 8388608.0f);
-#elif BITS == 4 || BITS == 2
+#elif BITS == 4
     constexpr int place = MANTISSA - BITS;
-    int per_word = 16 / BITS;
-    return masked(shifted(p.word[i / per_word], (i % per_word) * BITS - place), mask << place, ONES);
+    return masked(shifted(p.word[i / 4], i % 4 * BITS - place), mask << place, ONES);
 #else
     constexpr int place = MANTISSA - BITS;
     u32 both = __byte_perm(code_at(p, 2 * i, place), code_at(p, 2 * i + 1, place), 0x5410);
@@ -109,9 +97,8 @@ DEVICE void reorder(u32 (&pairs)[16], const u32 (&v)[16]) {
     }
 }
 
-/// The 32 values of x that belong to one pack, as pairs in the packs' order, and their sum.
-DEVICE float load_x(u32 (&pairs)[TERMS][16], const Element *x) {
-    float sum = 0.0f;
+/// The 32 values of x that belong to one pack, as pairs in the order of the codes.
+DEVICE void load_x(u32 (&pairs)[TERMS][16], const Element *x) {
 #if ELEMENT == 0
     float v[32];
 #pragma unroll
@@ -122,8 +109,6 @@ DEVICE float load_x(u32 (&pairs)[TERMS][16], const Element *x) {
         v[4 * i + 2] = q.z;
         v[4 * i + 3] = q.w;
     }
-#pragma unroll
-    for (int i = 0; i < 32; i++) sum += v[i];
 #pragma unroll
     for (int i = 0; i < 16; i++) {
         float a = v[pair_first(i)], b = v[pair_second(i)];
@@ -145,9 +130,6 @@ DEVICE float load_x(u32 (&pairs)[TERMS][16], const Element *x) {
         v[4 * i + 2] = q.z;
         v[4 * i + 3] = q.w;
     }
-#pragma unroll
-    for (int i = 0; i < 16; i++) sum += low_half(v[i]) + high_half(v[i]);
     reorder(pairs[0], v);
 #endif
-    return sum;
 }

@@ -75,6 +75,24 @@ DEVICE u32 pack(float low, float high) {
     return pair;
 }
 
+/// a · b + c of pairs, each rounded once.
+DEVICE u32 fma_pair(u32 a, u32 b, u32 c) {
+    u32 d;
+#if ELEMENT == 1
+    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+#else
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+#endif
+    return d;
+}
+
+/// (a & mask) | ones, as one operation.
+DEVICE u32 masked(u32 a, u32 mask, u32 ones) {
+    u32 d;
+    asm("lop3.b32 %0, %1, %2, %3, 0xea;" : "=r"(d) : "r"(a), "r"(mask), "r"(ones));
+    return d;
+}
+
 /// Loads that are used once and should not push anything out of the first-level cache.
 DEVICE uint4 stream16(const void *p) {
     uint4 v;

@@ -5,10 +5,10 @@
 //
 // Defines: ELEMENT (1, 2), BITS (2 3 4 5 6 8), GROUP (32 64 128), WARPGROUPS (64 rows of w each), ROWS (128 or 256 rows of x), STAGES.
 // Launch: grid ceil(N / (64·WARPGROUPS)) · ceil(M / ROWS) in one dimension, block 128·WARPGROUPS, dynamic shared memory
-// 1024 + max(STAGES·ROWS·128, ROWS·(128·WARPGROUPS + 16)) bytes. No workspace.
+// 1040 + max(STAGES·(ROWS·128 + 512·WARPGROUPS·BITS), ROWS·(128·WARPGROUPS + 16)) bytes. No workspace.
 //
-// Floor: 2·M·N·K operations. w is the first operand: each warp dequantizes its 16 rows from global memory into registers while the
-// products of the 64 columns before are running; x goes through STAGES tiles of 64 columns in shared memory.
+// Floor: 2·M·N·K operations. w is the first operand: each warp dequantizes its 16 rows into registers while the products of the 64
+// columns before are running. x and the codes of w go through STAGES tiles of 64 columns in shared memory.
 
 #ifndef WARPGROUPS
 #define WARPGROUPS 2
@@ -21,93 +21,74 @@
 #endif
 #define THREADS (128 * WARPGROUPS)
 #define TILE (ROWS * 128) // bytes of a tile of x
-#define BLOCKS 2          // of 32 columns in 64
+#define ROW_BYTES (8 * BITS)                         // of 64 codes
+#define CODES (64 * WARPGROUPS * ROW_BYTES)          // bytes of a tile of codes
+#define PIECE (BITS % 4 == 0 ? 16 : BITS % 2 ? 4 : 8) // bytes that are aligned for any K
+#define BLOCKS (GROUP == 32 ? 2 : 1)                 // groups in 64 columns, at most
 
-struct Columns { // 64 columns of two rows of w, as much as this thread needs
-#if BITS == 4
-    uint4 code[2][BLOCKS];
-#else
-    u32 code[2][4][2]; // two words around the codes of columns 16i + 2t, and 16i + 8 + 2t
-    u32 code8[2][4][2];
-#endif
+struct Scales { // of two rows of w
     u32 scale[2][BLOCKS], bias[2][BLOCKS];
 };
 
-DEVICE u32 fma_pair(u32 a, u32 b, u32 c) {
-    u32 d;
-#if ELEMENT == 1
-    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+DEVICE void copy_piece(u32 to, const u8 *from, bool valid) {
+#if PIECE == 16
+    copy16(to, from, valid);
 #else
-    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %3, %2;" ::"r"(to), "l"(from), "r"(valid ? PIECE : 0), "n"(PIECE) : "memory");
 #endif
-    return d;
 }
 
-DEVICE void load_columns(Columns &c, const u32 *w, const Element *scales, const Element *biases, int row0, int start, int n, int k,
-                         int t) {
-    const int words = k / 32 * BITS, groups = k / GROUP;
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-        const int row = min(row0 + 8 * half, n - 1);
-        const u32 *codes = w + (u64)row * words;
-#if BITS == 4
-#pragma unroll
-        for (int i = 0; i < BLOCKS; i++) c.code[half][i] = __ldg((const uint4 *)codes + min(start / 32 + i, k / 32 - 1));
-#else
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            int bit = (start + 16 * i + 2 * t) * BITS, bit8 = bit + 8 * BITS;
-            c.code[half][i][0] = __ldg(codes + min(bit / 32, words - 1));
-            c.code8[half][i][0] = __ldg(codes + min(bit8 / 32, words - 1));
-            if (BITS % 2 || BITS == 6) {
-                c.code[half][i][1] = __ldg(codes + min(bit / 32 + 1, words - 1));
-                c.code8[half][i][1] = __ldg(codes + min(bit8 / 32 + 1, words - 1));
-            } else c.code[half][i][1] = c.code8[half][i][1] = 0;
-        }
-#endif
-#pragma unroll
-        for (int i = 0; i < (GROUP == 32 ? BLOCKS : 1); i++) {
-            u64 at = (u64)row * groups + min((start + 32 * i) / GROUP, groups - 1);
-            c.scale[half][i] = __ldg(scales + at);
-            c.bias[half][i] = __ldg(biases + at);
-        }
-    }
+DEVICE u32 shared_word(u32 address) {
+    u32 v;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(v) : "r"(address) : "memory");
+    return v;
 }
 
 /// Two codes as 16-bit floats, exactly: the low ones of each half of `both`.
 DEVICE u32 to_pair(u32 both) {
     constexpr u32 mask = ((1u << BITS) - 1u) * 0x00010001u;
 #if ELEMENT == 1
-    return fma_pair((both & mask) | 0x64006400u, 0x3c003c00u, 0xe400e400u);
+    return fma_pair(masked(both, mask, 0x64006400u), 0x3c003c00u, 0xe400e400u);
 #elif BITS == 8
     u32 low = __byte_perm(both, 0x4b000000u, 0x7540), high = __byte_perm(both, 0x4b000000u, 0x7542);
     return pack(__uint_as_float(low) - 8388608.0f, __uint_as_float(high) - 8388608.0f);
 #else
-    return fma_pair((both & mask) | 0x43004300u, 0x3f803f80u, 0xc300c300u);
+    return fma_pair(masked(both, mask, 0x43004300u), 0x3f803f80u, 0xc300c300u);
 #endif
 }
 
-/// This thread's part of the 64 x 16 operand of columns 16i..16i+16.
-DEVICE void dequantize(u32 (&a)[4], const Columns &c, int i, int start, int t) {
+/// This thread's parts of the 64 x 16 operands of columns 16i..16i+16, from its first row of the tile of codes.
+DEVICE void dequantize(u32 (&a)[4][4], const Scales &c, u32 codes, int t) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
-        const int block = GROUP == 32 ? i / 2 : 0;
-        const u32 s = c.scale[half][block] * 0x10001u, b = c.bias[half][block] * 0x10001u;
-        u32 p0, p1;
+        const u32 row = codes + 8 * half * ROW_BYTES;
 #if BITS == 4
-        const uint4 &v = c.code[half][i / 2];
-        const u32 w0 = i % 2 ? v.z : v.x, w1 = i % 2 ? v.w : v.y, pick = t | (t + 4) << 8;
-        p0 = __byte_perm(w0, w0 >> 4, pick);
-        p1 = __byte_perm(w1, w1 >> 4, pick);
-#else
-        const int bit = (start + 16 * i + 2 * t) * BITS, bit8 = bit + 8 * BITS;
-        p0 = __funnelshift_r(c.code[half][i][0], c.code[half][i][1], bit);
-        p1 = __funnelshift_r(c.code8[half][i][0], c.code8[half][i][1], bit8);
-        p0 = __byte_perm(p0, p0 >> BITS, 0x5410);
-        p1 = __byte_perm(p1, p1 >> BITS, 0x5410);
+        u32 words[8];
+#pragma unroll
+        for (int i = 0; i < 2; i++)
+            asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+                         : "=r"(words[4 * i]), "=r"(words[4 * i + 1]), "=r"(words[4 * i + 2]), "=r"(words[4 * i + 3])
+                         : "r"(row + 16 * i)
+                         : "memory");
+        const u32 pick = t | (t + 4) << 8;
 #endif
-        a[half] = fma_pair(to_pair(p0), s, b);
-        a[2 + half] = fma_pair(to_pair(p1), s, b);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const int block = BLOCKS == 2 ? i / 2 : 0;
+            const u32 s = c.scale[half][block] * 0x10001u, b = c.bias[half][block] * 0x10001u;
+#pragma unroll
+            for (int j = 0; j < 2; j++) {
+#if BITS == 4
+                const u32 both = __byte_perm(words[2 * i + j], words[2 * i + j] >> 4, pick);
+#else
+                const int bit = (16 * i + 8 * j + 2 * t) * BITS;
+                const u32 word = row + bit / 32 * 4;
+                u32 both = __funnelshift_r(shared_word(word), 32 % BITS ? shared_word(word + 4) : 0, bit);
+                both = __byte_perm(both, both >> BITS, 0x5410);
+#endif
+                a[i][2 * j + half] = fma_pair(to_pair(both), s, b);
+            }
+        }
     }
 }
 
@@ -122,49 +103,84 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     const int first_x = blockIdx.x % x_blocks * ROWS, first_w = blockIdx.x / x_blocks * (64 * WARPGROUPS);
     const int row0 = first_w + 16 * warp + g, steps = (k + 63) / 64;
 
-    wait_for_previous();
-    const int part = threadIdx.x % 8; // of 16 bytes in a row of the tile
-    auto load_x = [&](int step) {
-        const u32 tile = tiles + step % STAGES * TILE;
-        const int column = step * 64 + part * 8;
+    const u32 codes = tiles + STAGES * TILE;
+    const int row_bytes = k / 8 * BITS, groups = k / GROUP;
+
+    // What this thread copies: pieces of the codes, and 16 bytes of every THREADS/8-th row of x.
+    constexpr int PIECES = ROW_BYTES / PIECE, MINE = PIECES / 2, ROWS_APART = THREADS / 8;
+    const u8 *codes_from[MINE];
 #pragma unroll
-        for (int i = 0; i < ROWS * 8 / THREADS; i++) {
-            int row = threadIdx.x / 8 + i * (THREADS / 8), of_x = first_x + row;
-            bool valid = step < steps && of_x < m && column < k;
-            copy16(tile + row * 128 + ((part ^ row % 8) << 4), x + (valid ? (u64)of_x * k + column : 0), valid);
+    for (int i = 0; i < MINE; i++) {
+        const int piece = threadIdx.x + i * THREADS;
+        codes_from[i] = (const u8 *)w + (u64)min(first_w + piece / PIECES, n - 1) * row_bytes + piece % PIECES * PIECE;
+    }
+    const int x_row = threadIdx.x / 8, x_part = threadIdx.x % 8, rows_left = m - first_x - x_row;
+    const Element *x_from = x + (u64)(first_x + x_row) * k + 8 * x_part;
+    const u32 x_to = tiles + x_row * 128 + ((x_part ^ x_row % 8) << 4);
+    int loaded = 0, load_slot = 0; // steps
+    auto load = [&]() {
+        const u32 to = codes + load_slot * CODES + threadIdx.x * PIECE;
+#pragma unroll
+        for (int i = 0; i < MINE; i++) {
+            const int at = loaded * ROW_BYTES + (threadIdx.x + i * THREADS) % PIECES * PIECE;
+            copy_piece(to + i * THREADS * PIECE, codes_from[i] + loaded * ROW_BYTES, at < row_bytes);
         }
-        if (ROWS * 8 % THREADS != 0) {
-            int row = threadIdx.x / 8 + ROWS * 8 / THREADS * (THREADS / 8), of_x = first_x + row;
-            bool valid = step < steps && of_x < m && column < k;
-            if (row < ROWS) copy16(tile + row * 128 + ((part ^ row % 8) << 4), x + (valid ? (u64)of_x * k + column : 0), valid);
+        const bool inside = loaded * 64 + 8 * x_part < k;
+        const Element *from = x_from + loaded * 64;
+#pragma unroll
+        for (int i = 0; i < (ROWS + ROWS_APART - 1) / ROWS_APART; i++) {
+            if (ROWS % ROWS_APART == 0 || x_row + i * ROWS_APART < ROWS)
+                copy16(x_to + load_slot * TILE + i * ROWS_APART * 128, from, inside && i * ROWS_APART < rows_left);
+            from += (u64)ROWS_APART * k;
         }
         copies_commit();
+        loaded++;
+        load_slot = load_slot + 1 == STAGES ? 0 : load_slot + 1;
     };
+    wait_for_previous();
 #pragma unroll
-    for (int i = 0; i < STAGES - 2; i++) load_x(i);
+    for (int i = 0; i < STAGES - 2; i++) load();
 
     float d[ROWS / 2];
 #pragma unroll
     for (int i = 0; i < ROWS / 2; i++) d[i] = 0.0f;
-    Columns next;
-    load_columns(next, w, scales, biases, row0, 0, n, k, t);
+    const Element *scales_of[2], *biases_of[2];
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        scales_of[half] = scales + (u64)min(row0 + 8 * half, n - 1) * groups;
+        biases_of[half] = biases + (u64)min(row0 + 8 * half, n - 1) * groups;
+    }
+    Scales next;
+    auto load_scales = [&](int step) {
+#pragma unroll
+        for (int i = 0; i < BLOCKS; i++) {
+            const int group = min((64 * step + 32 * i) / GROUP, groups - 1);
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                next.scale[half][i] = __ldg(scales_of[half] + group);
+                next.bias[half][i] = __ldg(biases_of[half] + group);
+            }
+        }
+    };
+    load_scales(0);
     u32 a[2][4][4];
+    int slot = 0;
 
     auto advance = [&](int step, u32 (&a)[4][4]) {
-        Columns now = next;
-        load_columns(next, w, scales, biases, row0, min(step + 1, steps - 1) * 64, n, k, t);
-#pragma unroll
-        for (int i = 0; i < 4; i++) dequantize(a[i], now, i, step * 64, t);
+        const Scales now = next;
+        load_scales(step + 1);
         copies_wait<STAGES - 3>();
         fence_shared();
-        __syncthreads(); // the tile is there for all, and all are through with the products of two steps ago
-        load_x(step + STAGES - 2);
-        const u32 tile = tiles + step % STAGES * TILE;
+        __syncthreads(); // the tiles are there for all, and all are through with the products of two steps ago
+        load();
+        dequantize(a, now, codes + slot * CODES + (16 * warp + g) * ROW_BYTES, t);
+        const u32 tile = tiles + slot * TILE;
         wgmma_fence();
 #pragma unroll
         for (int i = 0; i < 4; i++) wgmma(d, a[i], operand(tile + 32 * i, 1024), 1);
         wgmma_commit();
         wgmma_wait<1>();
+        slot = slot + 1 == STAGES ? 0 : slot + 1;
     };
     int step = 0;
     for (; step + 1 < steps; step += 2) {

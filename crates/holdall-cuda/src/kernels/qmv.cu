@@ -3,8 +3,10 @@
 // x [M, K], w [N, K·BITS/32] uint32, scales and biases [N, K/GROUP], y [M, N]; x, scales, biases, y of ELEMENT; all 16-byte aligned.
 // K is a multiple of GROUP. Sums are float32.
 //
+// GATHER: row i of y is x[x_rows[i]] times w[w_of[i]], for w [E, N, ..], scales and biases [E, N, ..]: experts, in any order.
+//
 // Defines: ELEMENT, BITS (2 3 4 5 6 8), GROUP (32 64 128), WARPS, HALVES (2: 16 rows of w a block; 1: 8 rows, for small N), EXACT (1 where
-// K is a multiple of CHUNK, which saves the bounds checks; 0 is right for any K).
+// K is a multiple of CHUNK, which saves the bounds checks; 0 is right for any K), GATHER (0, 1: with x_rows and w_of after y).
 // Launch: grid (ceil(N / (8·HALVES)), M), block 32·WARPS, no dynamic shared memory, no workspace.
 //
 // Floor: the bytes of w, scales and biases, once. A warp takes CHUNK columns of 16 rows: all its loads are issued before the
@@ -21,8 +23,8 @@
 #ifndef EXACT
 #define EXACT 0
 #endif
-#ifndef X_FIRST
-#define X_FIRST 0
+#ifndef GATHER
+#define GATHER 0
 #endif
 #ifndef BLOCKS_PER_SM
 #define BLOCKS_PER_SM 1
@@ -66,11 +68,24 @@ DEVICE float select(bool p, float a, float b) { // without a branch
 
 extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
     qmv(const Element *__restrict__ x, const u32 *__restrict__ w, const Element *__restrict__ scales,
-        const Element *__restrict__ biases, Element *__restrict__ y, int n, int k) {
+        const Element *__restrict__ biases, Element *__restrict__ y,
+#if GATHER
+        const u32 *__restrict__ x_rows, const u32 *__restrict__ w_of,
+#endif
+        int n, int k) {
     __shared__ float partial[WARPS][8 * HALVES];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
     const int groups = k / GROUP, packs = k / 32;
+#if GATHER
+    wait_for_previous();
+    const u64 expert = w_of[blockIdx.y];
+    x += (u64)x_rows[blockIdx.y] * k;
+    w += expert * n * packs * BITS;
+    scales += expert * n * groups;
+    biases += expert * n * groups;
+#else
     x += (u64)blockIdx.y * k;
+#endif
     y += (u64)blockIdx.y * n;
     const int first_row = blockIdx.x * (8 * HALVES);
     let_next_start();
@@ -81,18 +96,6 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
     const int my_step = g / PER_STEP;
 
     for (int start = warp * CHUNK; start < k; start += WARPS * CHUNK) {
-        u32 xs[TERMS][16];
-        float sum = 0.0f;
-        auto take_x = [&]() {
-            if (start == warp * CHUNK) wait_for_previous();
-#pragma unroll
-            for (int term = 0; term < TERMS; term++)
-#pragma unroll
-                for (int i = 0; i < 16; i++) xs[term][i] = 0;
-            int column = start + 128 * my_step + 32 * t;
-            if (my_step < STEPS && 32 * t / GROUP == g % PER_STEP && (EXACT || column < k)) sum = load_x(xs, x + column);
-        };
-        if (X_FIRST) take_x();
         Pack codes[STEPS][HALVES];
         Two scale[HALVES], bias[HALVES];
 #pragma unroll
@@ -112,10 +115,19 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
             scale[half] = load_two(scales + (u64)row * groups, first, end);
             bias[half] = load_two(biases + (u64)row * groups, first, end);
         }
-        if (!X_FIRST) take_x();
-        sum += __shfl_xor_sync(~0u, sum, 1);
-        sum += __shfl_xor_sync(~0u, sum, 2);
-        const float sum_of[2] = {__shfl_sync(~0u, sum, 8 * t), __shfl_sync(~0u, sum, 8 * t + 4)};
+                    if (start == warp * CHUNK) wait_for_previous();
+        u32 xs[TERMS][16];
+#pragma unroll
+                    for (int term = 0; term < TERMS; term++)
+#pragma unroll
+                        for (int i = 0; i < 16; i++) xs[term][i] = 0;
+                    int column = start + 128 * my_step + 32 * t;
+                    if (my_step < STEPS && 32 * t / GROUP == g % PER_STEP && (EXACT || column < k)) load_x(xs, x + column);
+        float sum_of[4] = {0.0f, 0.0f, 0.0f, 0.0f}; // of x over groups 2t and 2t + 1, twice
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+#pragma unroll
+            for (int term = 0; term < TERMS; term++) mma(sum_of, ONES, ONES, ONES, ONES, xs[term][2 * i], xs[term][2 * i + 1]);
 
         float c[STEPS][4];
 #pragma unroll

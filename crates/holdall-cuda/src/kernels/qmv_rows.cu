@@ -36,16 +36,6 @@ struct Chunk {
     u32 scale[TILES][2][PAIRS], bias[TILES][2][PAIRS];
 };
 
-DEVICE u32 fma_pair(u32 a, u32 b, u32 c) {
-    u32 d;
-#if ELEMENT == 1
-    asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
-#else
-    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
-#endif
-    return d;
-}
-
 DEVICE u32 weight_pair(const Pack &p, int i, u32 scale, u32 bias) {
     u32 a = code_pair(p, i);
     if (CODE_ONE != 0.0f) a = fma_pair(a, pack(CODE_SCALE, CODE_SCALE), pack(-CODE_SCALE, -CODE_SCALE)); // exact
@@ -116,38 +106,25 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
         load_chunk(next, w, scales, biases, tile_of * 16 * TILES, chunk_of * CHUNK, n, k, g, t);
 
     wait_for_previous();
-    const int staged = chunks * (CHUNK / 32) * ROWS; // packs of x
-    auto place = [&](int i) { // in the order of the B operand: by step, 8 rows, quarter of a pack, thread
-        const int pack = i % (chunks * (CHUNK / 32)), row = i / (chunks * (CHUNK / 32));
-        return shared + (pack / 4 * NT + row / 8) * 128 + row % 8 * 4 + pack % 4;
-    };
-    for (int i = threadIdx.x; i < staged; i += 32 * WARPS) {
-        const int pack = i % (chunks * (CHUNK / 32)), row = first_x + i / (chunks * (CHUNK / 32));
-        const bool valid = pack < packs && row < m;
-        const u32 to = (u32)__cvta_generic_to_shared(place(i));
+    // x in the order of the B operand: by step, 8 rows, quarter of a pack, thread; swizzled, so that neither side has bank conflicts.
+    const int eighths = chunks * (CHUNK / 8); // of a row: 8 elements, 16 bytes
+    constexpr int AT_ONCE = 8;
+    for (int i0 = threadIdx.x; i0 < eighths * ROWS; i0 += AT_ONCE * 32 * WARPS) {
+        uint4 v[AT_ONCE];
 #pragma unroll
-        for (int q = 0; q < 4; q++)
-            asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to + 512 * q),
-                         "l"(x + (valid ? (u64)row * k + 32 * pack + 8 * q : 0)), "r"(valid ? 16 : 0)
-                         : "memory");
-    }
-    asm volatile("cp.async.wait_all;" ::: "memory");
-    if (pair_second(0) != 1) {
-        for (int i = threadIdx.x; i < staged; i += 32 * WARPS) {
-            uint4 *at = place(i);
-            u32 v[16], pairs[16];
+        for (int j = 0; j < AT_ONCE; j++) {
+            const int i = i0 + j * 32 * WARPS, row = i / eighths, at = i % eighths;
+            v[j] = make_uint4(0, 0, 0, 0);
+            if (row < ROWS && first_x + row < m && 8 * at < k) v[j] = *(const uint4 *)(x + (u64)(first_x + row) * k + 8 * at);
+        }
 #pragma unroll
-            for (int q = 0; q < 4; q++) {
-                uint4 u = at[32 * q];
-                v[4 * q] = u.x;
-                v[4 * q + 1] = u.y;
-                v[4 * q + 2] = u.z;
-                v[4 * q + 3] = u.w;
-            }
-            reorder(pairs, v);
-#pragma unroll
-            for (int q = 0; q < 4; q++)
-                at[32 * q] = make_uint4(pairs[4 * q], pairs[4 * q + 1], pairs[4 * q + 2], pairs[4 * q + 3]);
+        for (int j = 0; j < AT_ONCE; j++) {
+            const int i = i0 + j * 32 * WARPS, row = i / eighths, at = i % eighths, pack = at / 4, q = at % 4;
+            uint4 u = v[j];
+            if (BITS == 4)
+                u = make_uint4(__byte_perm(u.x, u.z, 0x5410), __byte_perm(u.x, u.z, 0x7632), __byte_perm(u.y, u.w, 0x5410),
+                               __byte_perm(u.y, u.w, 0x7632));
+            if (row < ROWS) shared[((pack / 4 * NT + row / 8) * 4 + q) * 32 + ((row % 8 * 4 + pack % 4) ^ 2 * q)] = u;
         }
     }
     __syncthreads();
@@ -184,7 +161,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
                     uint4 xs[NT];
 #pragma unroll
                     for (int nt = 0; nt < NT; nt++)
-                        xs[nt] = shared[(((chunk * STEPS + step) * NT + nt) * 4 + q) * 32 + lane];
+                        xs[nt] = shared[(((chunk * STEPS + step) * NT + nt) * 4 + q) * 32 + (lane ^ 2 * q)];
 #pragma unroll
                     for (int tile = 0; tile < TILES; tile++) {
                         u32 a[2][4];
