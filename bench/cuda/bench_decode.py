@@ -18,7 +18,7 @@ CHECKED = [  # element, D, heads, kv heads, keys, first, mask, sinks, splits
     (2, 128, 64, 8, 4096, 3000, 2, True, 8),
     (2, 128, 4, 4, 40, 0, 0, True, 1),
 ]
-TIMED = [(4, 2), (8, 1), (12, 1)]  # warps, blocks per SM
+TIMED = [(4, 2), (8, 1)]  # warps, blocks per SM
 
 
 def per_block(heads, kv_heads):
@@ -39,6 +39,7 @@ def variants():
     for w, b in TIMED:
         yield NAMES, defines(2, 128, 4, w, b)
     yield NAMES, defines(2, 128, 4, 8, 1) | dict(TRIM=1)
+    yield NAMES, defines(2, 128, 4, 8, 1) | dict(PREFETCH=0)
 
 
 def bind(kernel, warps, splits, q, k, v, sinks, mask, out, work, counters, first, length, early=False):
@@ -112,6 +113,9 @@ def run():
         kernel = Kernel(NAMES, "attention_decode", defines(2, d, 4, warps, blocks))
         if warps == 8:
             trim = Kernel(NAMES, "attention_decode", defines(2, 128, 4, 8, 1) | dict(TRIM=1))
+            plain = Kernel(NAMES, "attention_decode", defines(2, 128, 4, 8, 1) | dict(PREFETCH=0))
+            bound = [bind(plain, 8, 16, q, c[0], c[1], None, None, o, work, counters, 0, length) for c, o in zip(caches, outs)]
+            print("  without prefetching, 16", f"{time_graph([bound[i % 8] for i in range(80)]) * 1e6:.2f}")
             for splits in (16, 32):
                 bound = [bind(trim, 8, splits, q, c[0], c[1], None, None, o, work, counters, 0, length) for c, o in zip(caches, outs)]
                 print("  without combining", splits, f"{time_graph([bound[i % 8] for i in range(80)]) * 1e6:.2f}")

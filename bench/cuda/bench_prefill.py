@@ -16,13 +16,13 @@ CHECKED = [  # element, D, heads, kv heads, queries, keys, causal, window, mask,
     (1, 256, 2, 2, 100, 260, 0, 0, 2, False),
     (1, 128, 2, 1, 257, 257, 0, 0, 2, True),
 ]
-CONFIGS = [(2, 128, 1), (2, 64, 1), (2, 64, 2), (3, 64, 1), (3, 64, 2)]  # warpgroups, keys, ahead
+CONFIGS = [(2, 128), (2, 64), (3, 64), (1, 128)]  # warpgroups, keys
 
 
-def defines(element, d, causal, mask=0, warpgroups=2, keys=None, ahead=1):
+def defines(element, d, causal, mask=0, warpgroups=2, keys=None):
     if keys is None:
         keys = 64 if d > 128 or mask else 128
-    return dict(ELEMENT=element, D=d, CAUSAL=causal, MASK=mask, WARPGROUPS=warpgroups, KEYS=keys, AHEAD=ahead)
+    return dict(ELEMENT=element, D=d, CAUSAL=causal, MASK=mask, WARPGROUPS=warpgroups, KEYS=keys)
 
 
 def variants():
@@ -35,7 +35,7 @@ def variants():
 
 def load(d):
     parts = (d["D"] + 63) // 64
-    shared = 1024 + parts * 128 * (64 * d["WARPGROUPS"] + d["KEYS"] * (2 * d["AHEAD"] + 2))
+    shared = 1024 + parts * 128 * (64 * d["WARPGROUPS"] + d["KEYS"] * 4)
     return Kernel(NAMES, "attention_prefill", d, shared)
 
 
@@ -46,7 +46,7 @@ def bind(kernel, d, q, k, v, sinks, mask, out, window):
     rows = 64 * d["WARPGROUPS"]
     last = [("i", i) for i in (b, h, k.shape[1], length, k.shape[2], window)] + [("f", channels**-0.5)]
     grid = (b * h * ((length + rows - 1) // rows),)
-    return kernel.bind(grid, 128 * d["WARPGROUPS"], q, k, v, sinks, mask, out, *strides, *last)
+    return kernel.bind(grid, 128 * d["WARPGROUPS"] + 128, q, k, v, sinks, mask, out, *strides, *last)
 
 
 def reference(q, k, v, sinks, mask, causal, window):

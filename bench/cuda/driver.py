@@ -20,6 +20,8 @@ def nvrtc():
             names += glob.glob(os.path.join(folder, "nvidia/cu13/lib/libnvrtc.so.13"))
         for name in names:
             try:
+                if "/" in name:  # NVRTC looks for this by name
+                    ctypes.CDLL(os.path.join(os.path.dirname(name), "libnvrtc-builtins.so.13.0"))
                 _nvrtc = ctypes.CDLL(name)
                 break
             except OSError:

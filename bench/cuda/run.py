@@ -11,7 +11,7 @@ import time
 
 import driver
 
-SECTIONS = ["qmv", "rows", "decode", "qmm", "prefill"]
+SECTIONS = ["qmv", "rows", "decode", "qmm", "prefill", "twins"]
 
 
 def main():

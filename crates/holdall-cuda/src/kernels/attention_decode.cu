@@ -21,6 +21,9 @@
 #ifndef BLOCKS_PER_SM
 #define BLOCKS_PER_SM 2
 #endif
+#ifndef PREFETCH
+#define PREFETCH 1
+#endif
 #ifndef MASK
 #define MASK 0
 #endif
@@ -38,6 +41,13 @@ DEVICE float lanes_sum(float x) {
     x += __shfl_xor_sync(~0u, x, 4);
     x += __shfl_xor_sync(~0u, x, 8);
     return x + __shfl_xor_sync(~0u, x, 16);
+}
+
+/// Asks for memory to be brought into the second-level cache; harmless whatever is written there meanwhile.
+DEVICE void prefetch(const void *p, u32 bytes) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(p), "r"(bytes) : "memory");
+#endif
 }
 
 DEVICE u32 transposed(u32 x) {
@@ -65,6 +75,10 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
     const int begin = first + split * share, end = min(length, begin + share);
 
     let_next_start();
+    if (PREFETCH && threadIdx.x == 0 && begin < end) {
+        if (k_row == D) prefetch(k + begin * k_row, (end - begin) * D * 2);
+        if (v_row == D) prefetch(v + begin * v_row, (end - begin) * D * 2);
+    }
     wait_for_previous();
     uint4 qs[K_STEPS];
 #pragma unroll
@@ -237,32 +251,41 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
     }
     __syncthreads();
     if (arrived != splits - 1) return;
-    float *weights = &shared_out[0][0][0]; // [HEADS][splits]: what each split's sums are multiplied by
-    for (int h = warp; h < HEADS; h += WARPS) {
+    // Each thread takes two channels of a head, and all it reads of 16 splits at once.
+    constexpr int AT_ONCE = 16;
+    for (int i = threadIdx.x; i < HEADS * D / 2; i += 32 * WARPS) {
+        const int h = i / (D / 2), d = i % (D / 2) * 2;
         const u64 at = (first_row + h) * splits;
-        float above = sinks ? to_float(sinks[head + h]) * 1.4426950408889634f : NONE, total = 0.0f;
-        for (int j = lane; j < splits; j += 32) above = fmaxf(above, __ldcg(maxima + at + j));
-        above = fmaxf(above, __shfl_xor_sync(~0u, above, 1));
-        above = fmaxf(above, __shfl_xor_sync(~0u, above, 2));
-        above = lanes_max(above);
-        for (int j = lane; j < splits; j += 32) {
-            float factor = exp2f(__ldcg(maxima + at + j) - above);
-            weights[h * splits + j] = factor;
-            total += factor * __ldcg(totals + at + j);
+        float above = sinks ? to_float(sinks[head + h]) * 1.4426950408889634f : NONE, total = sinks ? 1.0f : 0.0f;
+        float2 s = make_float2(0.0f, 0.0f);
+        for (int j0 = 0; j0 < splits; j0 += AT_ONCE) {
+            float most[AT_ONCE], part[AT_ONCE];
+            float2 x[AT_ONCE];
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; j++) {
+                const u64 from = at + min(j0 + j, splits - 1);
+                most[j] = __ldcg(maxima + from);
+                part[j] = __ldcg(totals + from);
+                x[j] = __ldcg((const float2 *)(parts + from * D + d));
+            }
+            float higher = above;
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; j++) higher = fmaxf(higher, most[j]);
+            const float old = exp2f(above - higher);
+            total *= old;
+            s.x *= old;
+            s.y *= old;
+            above = higher;
+#pragma unroll
+            for (int j = 0; j < AT_ONCE; j++) {
+                const float factor = j0 + j < splits ? exp2f(most[j] - higher) : 0.0f;
+                total += part[j] * factor;
+                s.x += x[j].x * factor;
+                s.y += x[j].y * factor;
+            }
         }
-        total += __shfl_xor_sync(~0u, total, 1);
-        total += __shfl_xor_sync(~0u, total, 2);
-        total = lanes_sum(total);
-        if (sinks) total += exp2f(to_float(sinks[head + h]) * 1.4426950408889634f - above);
-        for (int j = lane; j < splits; j += 32) weights[h * splits + j] /= total;
-    }
-    __syncthreads();
-    for (int i = threadIdx.x; i < HEADS * D; i += 32 * WARPS) {
-        const int h = i / D, d = i % D;
-        const float *part = parts + (first_row + h) * splits * D + d;
-        float s = 0.0f;
-#pragma unroll 16
-        for (int j = 0; j < splits; j++) s += weights[h * splits + j] * __ldcg(part + j * D);
-        out[(first_row + h) * D + d] = from_float(s);
+        Element *to = out + (first_row + h) * D + d;
+        to[0] = from_float(s.x / total);
+        to[1] = from_float(s.y / total);
     }
 }

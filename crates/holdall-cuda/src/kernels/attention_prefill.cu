@@ -6,18 +6,15 @@
 // are rounded to ELEMENT.
 //
 // Defines: ELEMENT (1, 2), D (64 80 96 128 256), CAUSAL (0, 1), MASK (0 none, 1 bool bytes, 2 additive of ELEMENT: mask[b·mask_batch +
-// h·mask_head + i·mask_row + j]), WARPGROUPS (of 64 queries each), KEYS (of a tile: 64 or 128), AHEAD (tiles on their way).
-// Launch: grid B·H·ceil(L / (64·WARPGROUPS)) in one dimension, block 128·WARPGROUPS, dynamic shared memory
-// 1024 + ceil(D/64)·128·(64·WARPGROUPS + KEYS·(2·AHEAD + 2)) bytes. No workspace.
+// h·mask_head + i·mask_row + j]), WARPGROUPS (of 64 queries each), KEYS (of a tile: 64 or 128).
+// Launch: grid B·H·ceil(L / (64·WARPGROUPS)) in one dimension, block 128·(WARPGROUPS + 1), dynamic shared memory
+// 1024 + ceil(D/64)·128·(64·WARPGROUPS + 4·KEYS) bytes. No workspace.
 //
-// Floor: 4·L·S·D·H·B operations, half of them where L = S and CAUSAL. A warpgroup's softmax of one tile runs while the tensor cores do p v of
-// the tile before.
+// Floor: 4·L·S·D·H·B operations, half of them where L = S and CAUSAL. One more warpgroup copies the tiles. The others take turns
+// at the tensor cores: one's softmax runs while the next one's products do.
 
 #ifndef WARPGROUPS
 #define WARPGROUPS 2
-#endif
-#ifndef AHEAD
-#define AHEAD 1
 #endif
 #ifndef KEYS
 #define KEYS (D > 128 ? 64 : 128)
@@ -28,24 +25,33 @@
 #ifndef MASK
 #define MASK 0
 #endif
-#define THREADS (128 * WARPGROUPS)
+#define THREADS (128 * (WARPGROUPS + 1))
 #define QUERIES (64 * WARPGROUPS)
 #define PARTS ((D + 63) / 64)          // blocks of 64 channels
 #define KV_TILE (PARTS * KEYS * 128)   // bytes
-#define STAGES (AHEAD + 1)
+#define STAGES 2
 #define NONE (-1e30f)
 #define LOG2E 1.4426950408889634f
 
-/// Copies rows [first, first + ROWS) of at most `rows` into a tile, zeros beyond them and beyond D.
+#if WARPGROUPS == 3 // 65,536 registers a block, the copying warpgroup's the fewest
+#define FEW 32
+#define MANY 160
+#else
+#define FEW 40
+#define MANY 232
+#endif
+
+/// A warpgroup copies rows [first, first + ROWS) of at most `rows` into a tile, zeros beyond them and beyond D.
 template <int ROWS> DEVICE void load_tile(u32 tile, const Element *from, u64 stride, int first, int rows) {
-    const int part = threadIdx.x % 8;
-    for (int row = threadIdx.x / 8; row < ROWS; row += THREADS / 8) {
+    const int part = threadIdx.x % 8, row0 = threadIdx.x % 128 / 8;
+    const Element *row = from + (u64)(first + row0) * stride + 8 * part;
+    u32 to = tile + row0 * 128 + ((part ^ row0 % 8) << 4);
+#pragma unroll 4
+    for (int i = 0; i < ROWS; i += 16) {
 #pragma unroll
-        for (int b = 0; b < PARTS; b++) {
-            const bool valid = first + row < rows && 64 * b + 8 * part < D;
-            copy16(tile + (b * ROWS + row) * 128 + ((part ^ row % 8) << 4),
-                   from + (valid ? (u64)(first + row) * stride + 64 * b + 8 * part : 0), valid);
-        }
+        for (int b = 0; b < PARTS; b++) copy16(to + b * ROWS * 128, row + 64 * b, first + row0 + i < rows && 64 * b + 8 * part < D);
+        row += 16 * stride;
+        to += 16 * 128;
     }
 }
 
@@ -56,8 +62,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
                       u64 out_batch, u64 out_head, u64 out_row, u64 mask_batch, u64 mask_head, u64 mask_row, int batches,
                       int heads, int kv_heads, int queries, int keys, int window, float scale) {
     extern __shared__ u8 unaligned[];
+    __shared__ u64 barriers[4 * STAGES];
     const u32 base = (shared_address(unaligned) + 1023) / 1024 * 1024;
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4, group = threadIdx.x / 128, g = lane / 4, t = lane % 4;
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4, group = (int)threadIdx.x / 128 - 1, g = lane / 4, t = lane % 4;
     const int blocks = (queries + QUERIES - 1) / QUERIES;
     const int first = (blocks - 1 - (int)(blockIdx.x / (batches * heads))) * QUERIES; // the longest first
     const int head = blockIdx.x % heads, batch = blockIdx.x / heads % batches, kv_head = head / (heads / kv_heads);
@@ -77,21 +84,47 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         if (window > 0) begin = max(0, first + shift - window + 1) / KEYS;
     }
     const int tiles = end - begin;
-    auto load_k = [&](int i) {
-        if (i < tiles) load_tile<KEYS>(k_tiles + i % STAGES * KV_TILE, k, k_row, (begin + i) * KEYS, keys);
-    };
-    auto load_v = [&](int i) {
-        if (i < tiles) load_tile<KEYS>(v_tiles + i % STAGES * KV_TILE, v, v_row, (begin + i) * KEYS, keys);
-    };
-    load_tile<QUERIES>(q_tile, q, q_row, first, queries);
-    load_k(0);
-    copies_commit();
-#pragma unroll
-    for (int i = 0; i < AHEAD; i++) {
-        load_k(i + 1);
-        load_v(i);
-        copies_commit();
+    const u32 k_full = shared_address(barriers), v_full = k_full + 8 * STAGES, k_free = v_full + 8 * STAGES,
+              v_free = k_free + 8 * STAGES;
+    if (threadIdx.x == 0) {
+        for (int i = 0; i < STAGES; i++) {
+            barrier_init(k_full + 8 * i, 128);
+            barrier_init(v_full + 8 * i, 128);
+            barrier_init(k_free + 8 * i, 4 * WARPGROUPS);
+            barrier_init(v_free + 8 * i, 4 * WARPGROUPS);
+        }
     }
+    __syncthreads();
+
+    if (group < 0) {
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(FEW));
+        // The copies k0, k1, v0, k2, v1, ...; each is announced when two more are on their way.
+        auto announce = [&](int i) { // copy number i is complete
+            if (i < 0) return;
+            fence_shared();
+            const bool of_v = i % 2 == 0 && i > 0;
+            const int tile = of_v ? i / 2 - 1 : (i + 1) / 2;
+            if (tile < tiles) barrier_arrive((of_v ? v_full : k_full) + 8 * (tile % STAGES));
+        };
+        load_tile<QUERIES>(q_tile, q, q_row, first, queries);
+        for (int i = 0; i <= 2 * tiles; i++) {
+            const bool of_v = i % 2 == 0 && i > 0;
+            const int tile = of_v ? i / 2 - 1 : (i + 1) / 2, slot = tile % STAGES;
+            if (tile < tiles) {
+                if (tile >= STAGES) barrier_wait((of_v ? v_free : k_free) + 8 * slot, (tile / STAGES - 1) & 1);
+                load_tile<KEYS>((of_v ? v_tiles : k_tiles) + slot * KV_TILE, of_v ? v : k, of_v ? v_row : k_row,
+                                (begin + tile) * KEYS, keys);
+            }
+            copies_commit();
+            copies_wait<2>();
+            announce(i - 2);
+        }
+        copies_wait<0>();
+        announce(2 * tiles - 1);
+        announce(2 * tiles);
+        return;
+    }
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(MANY));
 
     float o[D / 2], s[KEYS / 2], factor[2];
     float top[2] = {NONE, NONE}, sum[2] = {0.0f, 0.0f};
@@ -164,40 +197,49 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
             for (int l = 0; l < 4; l++) p[j][l] = pack(s[8 * j + 2 * l], s[8 * j + 2 * l + 1]);
     };
 
-    copies_wait<AHEAD>();
-    fence_shared();
-    __syncthreads();
     if (tiles > 0) {
+        barrier_wait(k_full, 0);
         wgmma_fence();
         start_scores(0);
         wgmma_wait<0>();
         pin(s);
+        if (lane == 0) barrier_arrive(k_free);
         softmax(0);
         take_probabilities();
     }
+    // Named barrier 1 + i is the turn of warpgroup i.
+    auto take_turn = [&]() {
+        if (WARPGROUPS > 1) asm volatile("bar.sync %0, 256;" ::"r"(1 + group) : "memory");
+    };
+    auto pass_turn = [&](int to) {
+        if (WARPGROUPS > 1) asm volatile("bar.arrive %0, 256;" ::"r"(1 + to) : "memory");
+    };
+    if (group == WARPGROUPS - 1 && tiles > 1) pass_turn(0);
     for (int i = 0; i + 1 < tiles; i++) {
-        copies_wait<AHEAD - 1>();
-        fence_shared();
-        __syncthreads(); // the next keys and these values are there, and all are through with these keys and the values before
-        load_k(i + AHEAD + 1);
-        load_v(i + AHEAD);
-        copies_commit();
+        const int slot = i % STAGES, after = (i + 1) % STAGES;
+        barrier_wait(k_full + 8 * after, (i + 1) / STAGES & 1);
+        barrier_wait(v_full + 8 * slot, i / STAGES & 1);
+        take_turn();
         wgmma_fence();
         start_scores(i + 1);
         start_values(i);
+        if (group + 1 < WARPGROUPS) pass_turn(group + 1);
+        else if (i + 2 < tiles) pass_turn(0);
         wgmma_wait<1>();
         pin(s);
+        if (lane == 0) barrier_arrive(k_free + 8 * after);
         softmax(i + 1);
         wgmma_wait<0>();
         pin(o);
+        if (lane == 0) barrier_arrive(v_free + 8 * slot);
+        if (__any_sync(~0u, factor[0] != 1.0f || factor[1] != 1.0f)) {
 #pragma unroll
-        for (int j = 0; j < D / 2; j++) o[j] *= factor[j / 2 % 2];
+            for (int j = 0; j < D / 2; j++) o[j] *= factor[j / 2 % 2];
+        }
         take_probabilities();
     }
-    copies_wait<0>();
-    fence_shared();
-    __syncthreads();
     if (tiles > 0) {
+        barrier_wait(v_full + 8 * ((tiles - 1) % STAGES), (tiles - 1) / STAGES & 1);
         wgmma_fence();
         start_values(tiles - 1);
     }
@@ -219,7 +261,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         }
     }
     // Each warp turns its 16 rows around in the queries' place.
-    __syncthreads();
+    asm volatile("bar.sync 7, %0;" ::"n"(128 * WARPGROUPS) : "memory");
     constexpr int PITCH = D * 2 + 16; // bytes; D = 80 and 96 have room to spare, D = 64, 128, 256 reach into the keys' tiles
     const u32 mine = base + (64 * group + 16 * warp) * PITCH;
 #pragma unroll

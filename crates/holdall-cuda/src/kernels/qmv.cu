@@ -123,11 +123,14 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
                         for (int i = 0; i < 16; i++) xs[term][i] = 0;
                     int column = start + 128 * my_step + 32 * t;
                     if (my_step < STEPS && 32 * t / GROUP == g % PER_STEP && (EXACT || column < k)) load_x(xs, x + column);
-        float sum_of[4] = {0.0f, 0.0f, 0.0f, 0.0f}; // of x over groups 2t and 2t + 1, twice
+        float sum_of[4][4]; // of x over groups 2t and 2t + 1, in four parts
+#pragma unroll
+        for (int i = 0; i < 16; i++) sum_of[i / 4][i % 4] = 0.0f;
 #pragma unroll
         for (int i = 0; i < 8; i++)
 #pragma unroll
-            for (int term = 0; term < TERMS; term++) mma(sum_of, ONES, ONES, ONES, ONES, xs[term][2 * i], xs[term][2 * i + 1]);
+            for (int term = 0; term < TERMS; term++)
+                mma(sum_of[i % 4], ONES, ONES, ONES, ONES, xs[term][2 * i], xs[term][2 * i + 1]);
 
         float c[STEPS][4];
 #pragma unroll
@@ -153,8 +156,9 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
 #pragma unroll
                 for (int step = 0; step < STEPS; step++)
                     of_group = select((2 * t + i) / PER_STEP == step, c[step][2 * half + i], of_group);
-                float product = CODE_SCALE * (of_group - CODE_ONE * sum_of[i]);
-                sums[half] += (i ? s.y : s.x) * product + (i ? b.y : b.x) * sum_of[i];
+                float sum = (sum_of[0][i] + sum_of[1][i]) + (sum_of[2][i] + sum_of[3][i]);
+                float product = CODE_SCALE * (of_group - CODE_ONE * sum);
+                sums[half] += (i ? s.y : s.x) * product + (i ? b.y : b.x) * sum;
             }
         }
     }

@@ -25,6 +25,20 @@ DEVICE void copy16(u32 to, const void *from, bool valid) {
 DEVICE void copies_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int N> DEVICE void copies_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
 
+/// Barriers in shared memory: `count` arrivals complete a phase; waiting is for the phase of a parity.
+DEVICE void barrier_init(u32 barrier, u32 count) {
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(count) : "memory");
+}
+DEVICE void barrier_arrive(u32 barrier) {
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+}
+DEVICE void barrier_wait(u32 barrier, u32 parity) {
+    asm volatile(
+        "{.reg .pred p; AGAIN%=: mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1; @p bra DONE%=; bra AGAIN%=; DONE%=:}" ::"r"(barrier),
+        "r"(parity)
+        : "memory");
+}
+
 #if ELEMENT == 1
 #define WGMMA_TYPES ".f32.f16.f16 "
 #else
