@@ -38,8 +38,6 @@ def variants():
         yield NAMES, defines(element, d, per_block(h, hk), 4, 1 if d > 128 else 2, mask)
     for w, b in TIMED:
         yield NAMES, defines(2, 128, 4, w, b)
-    yield NAMES, defines(2, 128, 4, 8, 1) | dict(TRIM=1)
-    yield NAMES, defines(2, 128, 4, 8, 1) | dict(PREFETCH=0)
 
 
 def bind(kernel, warps, splits, q, k, v, sinks, mask, out, work, counters, first, length, early=False):
@@ -101,40 +99,33 @@ def run():
         if not e < (1e-3 if element == 1 else 6e-3) or counters.any():
             wrong.append(("decode", case, batch, e))
     print(f"decode worst error {worst:.1e}")
-    length, h, hk, d = 8192, 32, 8, 128
-    caches = [torch.randn(2, 1, hk, length, d, device="cuda").bfloat16() for _ in range(8)]
-    q = torch.randn(1, h, d, device="cuda").bfloat16()
-    outs = torch.empty(8, 1, h, d, device="cuda").bfloat16()
-    size = caches[0].numel() * 2
-    base = floor(size)
-    print(f"decode 8192 keys, 32/8 heads of 128, bfloat16: {size / 1e6:.1f} MB, floor {base * 1e6:.2f} µs")
-    want = reference(q, caches[0][0], caches[0][1], None, None, 0, length)
-    for warps, blocks in TIMED:
-        kernel = Kernel(NAMES, "attention_decode", defines(2, d, 4, warps, blocks))
-        if warps == 8:
-            trim = Kernel(NAMES, "attention_decode", defines(2, 128, 4, 8, 1) | dict(TRIM=1))
-            plain = Kernel(NAMES, "attention_decode", defines(2, 128, 4, 8, 1) | dict(PREFETCH=0))
-            bound = [bind(plain, 8, 16, q, c[0], c[1], None, None, o, work, counters, 0, length) for c, o in zip(caches, outs)]
-            print("  without prefetching, 16", f"{time_graph([bound[i % 8] for i in range(80)]) * 1e6:.2f}")
+    h, hk, d = 32, 8, 128
+    for length in (8192, 32768):
+        caches = [torch.randn(2, 1, hk, length, d, device="cuda").bfloat16() for _ in range(8)]
+        q = torch.randn(1, h, d, device="cuda").bfloat16()
+        outs = torch.empty(8, 1, h, d, device="cuda").bfloat16()
+        size = caches[0].numel() * 2
+        base = floor(size)
+        print(f"decode {length} keys, 32/8 heads of 128, bfloat16: {size / 1e6:.1f} MB, floor {base * 1e6:.2f} µs")
+        want = reference(q, caches[0][0], caches[0][1], None, None, 0, length)
+        for warps, blocks in TIMED:
+            kernel = Kernel(NAMES, "attention_decode", defines(2, d, 4, warps, blocks))
+            row = []
             for splits in (16, 32):
-                bound = [bind(trim, 8, splits, q, c[0], c[1], None, None, o, work, counters, 0, length) for c, o in zip(caches, outs)]
-                print("  without combining", splits, f"{time_graph([bound[i % 8] for i in range(80)]) * 1e6:.2f}")
-        row = []
-        for splits in (8, 16, 32):
-            outs.fill_(float("nan"))
-            bound = [
-                bind(kernel, warps, splits, q, c[0], c[1], None, None, o, work, counters, 0, length)
-                for c, o in zip(caches, outs)
-            ]
-            t = time_graph([bound[i % 8] for i in range(80)])
-            bound = [
-                bind(kernel, warps, splits, q, c[0], c[1], None, None, o, work, counters, 0, length, True)
-                for c, o in zip(caches, outs)
-            ]
-            ahead = time_graph([bound[i % 8] for i in range(80)])
-            e = error(outs[0], want)
-            if not e < 6e-3:
-                wrong.append(("decode", warps, splits, e))
-            row.append(f"{splits}: {t * 1e6:.2f} ({size / t / 1e9:.0f} GB/s, {t / base:.2f}; early {ahead * 1e6:.2f})")
-        print(f"  warps {warps} blocks {blocks} registers {kernel.registers()} splits", "; ".join(row), flush=True)
+                outs.fill_(float("nan"))
+                bound = [
+                    bind(kernel, warps, splits, q, c[0], c[1], None, None, o, work, counters, 0, length)
+                    for c, o in zip(caches, outs)
+                ]
+                t = time_graph([bound[i % 8] for i in range(80)])
+                bound = [
+                    bind(kernel, warps, splits, q, c[0], c[1], None, None, o, work, counters, 0, length, True)
+                    for c, o in zip(caches, outs)
+                ]
+                ahead = time_graph([bound[i % 8] for i in range(80)])
+                e = error(outs[0], want)
+                if not e < 6e-3:
+                    wrong.append(("decode", warps, splits, e))
+                row.append(f"{splits}: {t * 1e6:.2f} ({size / t / 1e9:.0f} GB/s, {t / base:.2f}; early {ahead * 1e6:.2f})")
+            print(f"  warps {warps} blocks {blocks} registers {kernel.registers()} splits", "; ".join(row), flush=True)
     return wrong

@@ -11,7 +11,7 @@ import time
 
 import driver
 
-SECTIONS = ["qmv", "rows", "decode", "qmm", "prefill", "twins"]
+SECTIONS = ["qmv", "rows", "decode", "qmm", "prefill", "argmax", "twins"]
 
 
 def main():

@@ -21,9 +21,6 @@
 #ifndef BLOCKS_PER_SM
 #define BLOCKS_PER_SM 2
 #endif
-#ifndef PREFETCH
-#define PREFETCH 1
-#endif
 #ifndef MASK
 #define MASK 0
 #endif
@@ -41,13 +38,6 @@ DEVICE float lanes_sum(float x) {
     x += __shfl_xor_sync(~0u, x, 4);
     x += __shfl_xor_sync(~0u, x, 8);
     return x + __shfl_xor_sync(~0u, x, 16);
-}
-
-/// Asks for memory to be brought into the second-level cache; harmless whatever is written there meanwhile.
-DEVICE void prefetch(const void *p, u32 bytes) {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(p), "r"(bytes) : "memory");
-#endif
 }
 
 DEVICE u32 transposed(u32 x) {
@@ -75,10 +65,6 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
     const int begin = first + split * share, end = min(length, begin + share);
 
     let_next_start();
-    if (PREFETCH && threadIdx.x == 0 && begin < end) {
-        if (k_row == D) prefetch(k + begin * k_row, (end - begin) * D * 2);
-        if (v_row == D) prefetch(v + begin * v_row, (end - begin) * D * 2);
-    }
     wait_for_previous();
     uint4 qs[K_STEPS];
 #pragma unroll
@@ -238,9 +224,6 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
     if (splits == 1) return;
 
     // Splits of the sequence.
-#ifdef TRIM
-    return;
-#endif
     u32 *counter = counters + batch * gridDim.y + blockIdx.y;
     __syncthreads();
     if (threadIdx.x == 0) { // releases what the block wrote, acquires what the others did

@@ -101,7 +101,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         // The copies k0, k1, v0, k2, v1, ...; each is announced when two more are on their way.
         auto announce = [&](int i) { // copy number i is complete
             if (i < 0) return;
-            fence_shared();
             const bool of_v = i % 2 == 0 && i > 0;
             const int tile = of_v ? i / 2 - 1 : (i + 1) / 2;
             if (tile < tiles) barrier_arrive((of_v ? v_full : k_full) + 8 * (tile % STAGES));
@@ -199,6 +198,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
 
     if (tiles > 0) {
         barrier_wait(k_full, 0);
+        fence_shared(); // here and not where the copies are made: it would wait for those on their way, too
         wgmma_fence();
         start_scores(0);
         wgmma_wait<0>();
@@ -219,6 +219,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         const int slot = i % STAGES, after = (i + 1) % STAGES;
         barrier_wait(k_full + 8 * after, (i + 1) / STAGES & 1);
         barrier_wait(v_full + 8 * slot, i / STAGES & 1);
+        fence_shared();
         take_turn();
         wgmma_fence();
         start_scores(i + 1);
@@ -240,6 +241,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     }
     if (tiles > 0) {
         barrier_wait(v_full + 8 * ((tiles - 1) % STAGES), (tiles - 1) / STAGES & 1);
+        fence_shared();
         wgmma_fence();
         start_values(tiles - 1);
     }

@@ -129,20 +129,32 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
         const int x_row = threadIdx.x / 8, x_part = threadIdx.x % 8, rows_left = m - first_x - x_row;
         const Element *x_from = x + (u64)(first_x + x_row) * k + 8 * x_part;
         const u32 x_to = tiles + x_row * 128 + ((x_part ^ x_row % 8) << 4);
+        const u8 *codes_from = (const u8 *)w + (u64)(first_w + threadIdx.x / PIECES) * row_bytes + threadIdx.x % PIECES * PIECE;
+        const int codes_left = n - first_w - threadIdx.x / PIECES; // rows
         int slot = 0, announced = 0;
         for (int step = 0; step < steps + LAG; step++) {
             if (step < steps) {
                 if (step >= STAGES) barrier_wait(free + 8 * slot, (step / STAGES - 1) & 1);
-#pragma unroll 4
-                for (int i = threadIdx.x; i < 64 * WARPGROUPS * PIECES; i += 128) {
-                    const int at = step * ROW_BYTES + i % PIECES * PIECE;
-                    const u8 *from = (const u8 *)w + (u64)min(first_w + i / PIECES, n - 1) * row_bytes;
-                    copy_piece(codes + slot * CODES + i * PIECE, from + (at < row_bytes ? at : 0), at < row_bytes);
+                if (128 % PIECES == 0) {
+                    const bool inside = step * ROW_BYTES + threadIdx.x % PIECES * PIECE < row_bytes;
+                    const u8 *from = codes_from + (u64)step * ROW_BYTES;
+                    const u32 to = codes + slot * CODES + threadIdx.x * PIECE;
+#pragma unroll
+                    for (int i = 0; i < WARPGROUPS * PIECES / 2; i++) {
+                        copy_piece(to + i * 128 * PIECE, from, inside && i * (128 / PIECES) < codes_left);
+                        from += (u64)(128 / PIECES) * row_bytes;
+                    }
+                } else {
+                    for (int i = threadIdx.x; i < 64 * WARPGROUPS * PIECES; i += 128) {
+                        const int at = step * ROW_BYTES + i % PIECES * PIECE;
+                        const u8 *from = (const u8 *)w + (u64)min(first_w + i / PIECES, n - 1) * row_bytes;
+                        copy_piece(codes + slot * CODES + i * PIECE, from + (at < row_bytes ? at : 0), at < row_bytes);
+                    }
                 }
                 const bool inside = step * 64 + 8 * x_part < k;
                 const Element *from = x_from + step * 64;
                 u32 to = x_to + slot * TILE;
-#pragma unroll 4
+#pragma unroll 8
                 for (int i = 0; i < ROWS; i += 16) {
                     copy16(to, from, inside && i < rows_left);
                     from += 16 * (u64)k;
@@ -153,7 +165,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
             copies_commit();
             copies_wait<LAG>();
             if (step >= LAG) {
-                fence_shared();
                 barrier_arrive(full + 8 * announced);
                 announced = announced + 1 == STAGES ? 0 : announced + 1;
             }
@@ -189,8 +200,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
 
     auto advance = [&](int step, u32 (&a)[4][4]) {
         const Scales now = next;
-        load_scales(step + 1);
         barrier_wait(full + 8 * slot, parity);
+        fence_shared(); // here and not where the copies are made: it would wait for those on their way, too
+        load_scales(step + 1);
         dequantize(a, now, codes + slot * CODES + (16 * warp + g) * ROW_BYTES, t);
         const u32 tile = tiles + slot * TILE;
         wgmma_fence();

@@ -16,7 +16,7 @@ DEVICE void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory
 DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 template <int N> DEVICE void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory"); }
 
-/// Makes this thread's stores to shared memory visible to the tensor cores; a barrier has to follow.
+/// Between ordinary stores to shared memory (and cp.async), made or awaited by this thread, and the tensor cores' reading of it.
 DEVICE void fence_shared() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 DEVICE void copy16(u32 to, const void *from, bool valid) {
