@@ -1,7 +1,8 @@
 """Checks the hand-written CUDA kernels and times them beside a read-only kernel over the same bytes.
 
-python3 run.py [SECTION ...]; sections: qmv rows decode ... (all when none is named). `run.py --compile` only compiles, on any
-machine with NVRTC, and keeps the machine code in $CUBINS. Exit code 1 when a result is wrong.
+python3 bench/cuda/run.py [SECTION ...]; sections: see SECTIONS, all when none is named. Needs torch and an NVIDIA GPU. `--compile` compiles only, on
+any machine with NVRTC's wheel: for each of ARCHS (sm_90a; comma-separated) what can be compiled for it. Machine code is kept in $CUBINS.
+Exit code 1 when a result is wrong.
 """
 
 import importlib
@@ -18,9 +19,11 @@ def main():
     names = [a for a in sys.argv[1:] if not a.startswith("-")] or SECTIONS
     modules = [importlib.import_module("bench_" + n) for n in names]
     if "--compile" in sys.argv:
-        for module in modules:
-            for names, defines in module.variants():
-                driver.compile(driver.text(*names), defines)
+        for arch in os.environ.get("ARCHS", "sm_90a").split(","):
+            for module in modules:
+                for names, defines in module.variants():
+                    if arch == "sm_90a" or "wgmma.cuh" not in names:
+                        driver.compile(driver.text(*names), defines, arch)
         return
     import torch
 

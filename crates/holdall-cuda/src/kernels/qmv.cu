@@ -115,14 +115,12 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
             scale[half] = load_two(scales + (u64)row * groups, first, end);
             bias[half] = load_two(biases + (u64)row * groups, first, end);
         }
-                    if (start == warp * CHUNK) wait_for_previous();
+        if (start == warp * CHUNK) wait_for_previous();
         u32 xs[TERMS][16];
 #pragma unroll
-                    for (int term = 0; term < TERMS; term++)
-#pragma unroll
-                        for (int i = 0; i < 16; i++) xs[term][i] = 0;
-                    int column = start + 128 * my_step + 32 * t;
-                    if (my_step < STEPS && 32 * t / GROUP == g % PER_STEP && (EXACT || column < k)) load_x(xs, x + column);
+        for (int i = 0; i < TERMS * 16; i++) xs[i / 16][i % 16] = 0;
+        const int column = start + 128 * my_step + 32 * t;
+        if (my_step < STEPS && 32 * t / GROUP == g % PER_STEP && (EXACT || column < k)) load_x(xs, x + column);
         float sum_of[4][4]; // of x over groups 2t and 2t + 1, in four parts
 #pragma unroll
         for (int i = 0; i < 16; i++) sum_of[i / 4][i % 4] = 0.0f;
