@@ -265,7 +265,7 @@ impl KernelCall {
             outputs: self.outputs,
             checked: self.checked,
         };
-        Ok(Array::outputs_of(&Array::handle(Handle(Arc::new(op)), inputs).map_err(|e| e.at(origin))?))
+        Ok(Array::outputs_of(&Array::handle_at(Handle(Arc::new(op)), inputs, origin)?))
     }
 
     fn check(&self) -> Result<()> {
@@ -362,6 +362,16 @@ mod tests {
         assert!(message(kernel.call([1.0]).output([1], Dtype::Float64)).contains("y is float64"));
         let nothing = MetalKernel::new("k", "");
         assert!(message(nothing.call(Vec::<Operand>::new())).contains("at least one output"));
+    }
+
+    #[test]
+    fn a_call_is_built_where_it_is_written() {
+        let kernel = MetalKernel::new("k", "y[0] = x[0];").inputs(["x"]).outputs(["y"]);
+        let (call, line) = (kernel.call([1.0f32]).output([1], Dtype::Float32), line!());
+        let wrong = (kernel.call([1.0f32]).output([1], Dtype::Float64), line!());
+        let place = |line: u32| format!("metal_kernel.rs:{line}:");
+        assert!(call.build().unwrap()[0].node.origin.to_string().contains(&place(line)));
+        assert!(message(wrong.0).contains(&place(wrong.1)));
     }
 
     #[test]
