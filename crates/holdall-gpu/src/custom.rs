@@ -22,7 +22,7 @@ const NAME: &str = "metal_kernel";
 /// Inputs with fewer elements are passed in constant memory.
 const SMALL: usize = 8;
 
-/// All that decides what a kernel is compiled to. Texts are compared only where their addresses differ.
+/// All that decides what a kernel is compiled to. A text knows its hash, and is compared only where addresses differ.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     kernel: MetalKernel,

@@ -233,6 +233,17 @@ fn element(name: &str) -> Option<ElementType> {
     })
 }
 
+/// Compiles a kernel for these template arguments, as CPUs run it.
+#[cfg(test)]
+pub(crate) fn compile(kernel: &'static Kernel, template: &[TemplateValue]) {
+    let parsed = kernel.parsed().unwrap_or_else(|e| panic!("{}: {e}", kernel.name));
+    let signature = parsed.signature(template).unwrap_or_else(|e| panic!("{}: {e}", kernel.name));
+    let source = holdall_msl::KernelSource { name: kernel.name, header: &parsed.header, body: &parsed.body };
+    if let Err(e) = holdall_msl::compile(&source, &signature) {
+        panic!("{} with {template:?}: {e}", kernel.name);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use holdall_core::device::{Device, DeviceId};
-use holdall_core::{Error, ErrorKind, Result, Stream};
+use holdall_core::{Error, ErrorKind, Result, Stream, validation};
 
 use crate::load::{Counts, Evaluation, Menu, Missing, Outputs, Run, Workload};
 use crate::random::Random;
@@ -23,8 +23,9 @@ const MESSAGES: usize = 16;
 /// has several times what it needs.
 const ATTEMPTS: usize = 12;
 
-/// Memory beyond what is in use: small blocks come in slabs of up to 64 KiB, of which a few are hardly used.
-const SLACK_BYTES: usize = 96 << 10;
+/// Memory beyond what is in use: small blocks come in slabs, of which a few are hardly used. In bytes, and in pages of
+/// the device, of which a slab has one at least.
+const SLACK: (usize, usize) = (96 << 10, 3);
 
 /// What a stress run does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +48,14 @@ pub struct Totals {
     pub counts: Counts,
     /// Blocks that the pool gave out again.
     pub blocks_reused: u64,
+    /// Uses of blocks whose order was checked.
+    pub uses_checked: u64,
     /// Times that the cache was trimmed or resized.
     pub trims: u64,
     /// Times that a program did not get along with the memory that it was left.
     pub out_of_memory: u64,
-    /// Evaluations that failed: mistakes that checked mode found, failures of the device, memory that did not come back.
+    /// Evaluations that failed: uses of memory that are not ordered, mistakes that checked mode found, failures of the
+    /// device, memory that did not come back.
     pub violations: u64,
     /// Arrays with a wrong bit.
     pub wrong_results: u64,
@@ -93,15 +97,17 @@ pub struct Stress {
     settings: Settings,
     totals: Totals,
     reused_before: u64,
+    checked_before: u64,
 }
 
 impl Stress {
-    /// Looks at what the device can run. What it cannot is left out; a custom kernel that does not compile there, or an
+    /// Turns [`validation`] on, and looks at what the device can run. What it cannot is left out; a custom kernel that does not compile there, or an
     /// op whose kernel fails, is a violation.
     ///
     /// # Errors
     /// When the device does not exist, holds no arrays, or has no custom kernels.
     pub fn new(device: DeviceId, settings: Settings) -> Result<Self> {
+        validation::enable();
         let streams = (0..STREAMS).map(|_| Stream::new(device)).collect::<Result<Vec<_>>>()?;
         let (menu, missing) = Menu::of(streams[0])?;
         let device = device.get()?;
@@ -111,6 +117,7 @@ impl Stress {
             return Err(Error::new(ErrorKind::Kernel, "stress", message));
         }
         let reused_before = device.pool().reused_blocks();
+        let checked_before = validation::checked_uses();
         let mut totals = Totals::default();
         for fault in missing.iter().filter(|m| m.is_fault) {
             totals.violations += 1;
@@ -118,7 +125,7 @@ impl Stress {
             totals.first_bad_seed = Some(settings.seed);
         }
         totals.messages.truncate(MESSAGES);
-        Ok(Self { device, streams, menu, missing, settings, totals, reused_before })
+        Ok(Self { device, streams, menu, missing, settings, totals, reused_before, checked_before })
     }
 
     /// What the device cannot run.
@@ -141,6 +148,7 @@ impl Stress {
         let pool = self.device.pool();
         pool.set_memory_limit(limit);
         self.totals.blocks_reused = pool.reused_blocks() - self.reused_before;
+        self.totals.uses_checked = validation::checked_uses() - self.checked_before;
         if let Err(error) = outcome {
             self.totals.violations += 1;
             self.note(&load, &error.to_string());
@@ -186,7 +194,7 @@ impl Stress {
         let free = self.disturbed(load, stop)?;
         self.judge(load, &free, &right, "without a limit");
         drop(free);
-        let mut limit = pool.peak_bytes() + SLACK_BYTES;
+        let mut limit = pool.peak_bytes() + SLACK.0.max(SLACK.1 * pool.driver().page_bytes());
         for attempt in 1.. {
             if stop(&self.totals) {
                 break;

@@ -28,6 +28,8 @@ fn whole_graphs_equal_their_ops_one_by_one() {
     assert_eq!(totals.counts.custom_kernel_calls, 6 * 3 * calls as u64, "{totals:#?}");
     assert!(totals.counts.checked_calls > 20 && totals.trims > 0, "{totals:#?}");
     assert!(totals.blocks_reused > totals.counts.custom_kernel_calls, "{totals:#?}");
+    // Each call names its output and at least one input.
+    assert!(totals.uses_checked > 2 * totals.counts.custom_kernel_calls, "{totals:#?}");
 }
 
 #[test]

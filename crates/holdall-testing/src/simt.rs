@@ -21,6 +21,12 @@ use holdall_msl::{KernelSource, Signature};
 
 holdall_core::inventory::submit! { BackendEntry { rank: -1, backend: || Box::new(SimtBackend) } }
 
+/// `full`, or `small` where the default device is this one, on which large arrays take minutes.
+pub fn size(full: usize, small: usize) -> usize {
+    let is_default = matches!(holdall_core::settings::device(), Ok(Some(name)) if name == "simt");
+    if is_default { small } else { full }
+}
+
 /// The backend of the device.
 #[derive(Debug)]
 pub struct SimtBackend;

@@ -7,6 +7,7 @@ mod gpu {
     mod matmul;
     mod native;
     mod norm;
+    mod quantized;
     mod reduce;
     mod support;
 }

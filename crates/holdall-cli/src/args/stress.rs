@@ -28,8 +28,8 @@ Examples:
   holdall stress --compare
 
 With --json, standard output carries one object: device, seed, seconds, rounds, operations,
-custom_kernel_calls, checked_calls, blocks_reused, trims, out_of_memory, violations, wrong_results,
-nans, missing (what the device cannot run), messages, reproduce; with --compare: seeds, seed, side,
+custom_kernel_calls, checked_calls, blocks_reused, uses_checked, trims, out_of_memory, violations,
+wrong_results, nans, missing (what the device cannot run), messages, reproduce; with --compare: seeds, seed, side,
 ops, streams, policies (name, violations, kinds, wrong_percent, nan_percent, peak_bytes, virtual_ns),
 holds.
 

@@ -37,6 +37,7 @@ struct Report {
     custom_kernel_calls: u64,
     checked_calls: u64,
     blocks_reused: u64,
+    uses_checked: u64,
     trims: u64,
     out_of_memory: u64,
     violations: u64,
@@ -146,6 +147,7 @@ fn stress(
         custom_kernel_calls: totals.counts.custom_kernel_calls,
         checked_calls: totals.counts.checked_calls,
         blocks_reused: totals.blocks_reused,
+        uses_checked: totals.uses_checked,
         trims: totals.trims,
         out_of_memory: totals.out_of_memory,
         violations: totals.violations,
@@ -200,6 +202,7 @@ fn text(report: &Report) -> String {
         format!("{}, {} of them checked", report.custom_kernel_calls, report.checked_calls),
     );
     line("blocks reused", report.blocks_reused.to_string());
+    line("uses of blocks", format!("{}, their order checked", report.uses_checked));
     line("trims", report.trims.to_string());
     line("out of memory", format!("{} times, then given an eighth more", report.out_of_memory));
     line("violations", report.violations.to_string());

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::home::Home;
 
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "device",
     "seed",
     "seconds",
@@ -13,6 +13,7 @@ const FIELDS: [&str; 16] = [
     "custom_kernel_calls",
     "checked_calls",
     "blocks_reused",
+    "uses_checked",
     "trims",
     "out_of_memory",
     "violations",

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use holdall_memory::{Access, BlockId, Queue, QueueId, Storage, Tick, User};
+use holdall_memory::{Access, BlockId, Policy, Queue, QueueId, Storage, Tick, User};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -11,6 +11,7 @@ use crate::command::{Binding, Command, CommandBuffer, Launch};
 use crate::device::{Device, DeviceId, DeviceStream};
 use crate::error::{Error, ErrorKind, Origin, Result};
 use crate::stream::StreamId;
+use crate::validation;
 
 /// A command buffer is closed when it has this many commands,
 const MAX_COMMANDS: usize = 64;
@@ -203,8 +204,16 @@ impl Encoder {
             self.bytes = 0;
             let completion = self.queue.submit();
             let closed = completion.tick();
+            // A simulated device without all rules is there to show what then goes wrong.
+            let has_rules = self.device.pool().policy() == Policy::HOLDALL;
+            let wrong = has_rules
+                .then(|| validation::check(self.queue.timelines(), id, closed, &waits, &commands))
+                .flatten();
             self.stream.submit(CommandBuffer { waits, commands, completion })?;
             self.in_flight.push_back(closed);
+            if let Some(wrong) = wrong {
+                return Err(wrong);
+            }
             if self.in_flight.len() > MAX_IN_FLIGHT {
                 // A failure comes out where somebody reads a value.
                 let _ = self.in_flight.pop_front().map(|oldest| self.queue.timelines().wait(id, oldest));

@@ -8,9 +8,6 @@ use super::support::simt;
 const MISSING: &[(&str, &str)] = &[
     ("holdall_core::ops::attention::Attention", "runs as its decomposition"),
     ("holdall_core::ops::mask::MaskedScatter", "has none yet"),
-    ("holdall_core::ops::quantized::Dequantize", "has none yet"),
-    ("holdall_core::ops::quantized::Quantize", "has none yet"),
-    ("holdall_core::ops::quantized::QuantizedMatmul", "runs as its decomposition"),
     ("holdall_core::ops::scan::Scan", "has none yet"),
     ("holdall_core::ops::sort::ArgSort", "has none yet"),
     ("holdall_core::ops::sort::SearchSorted", "has none yet"),
