@@ -183,13 +183,16 @@ fn open(candidates: impl IntoIterator<Item = PathBuf>) -> Result<Loaded, String>
     for path in candidates {
         match load(&path) {
             Ok(library) => return Ok(Loaded { library, path }),
-            Err(e) if path.is_absolute() && path.exists() => why.push(e.to_string()),
-            Err(e) if why.is_empty() && path.is_relative() => why.push(e.to_string()),
+            Err(e) if path.is_relative() || path.exists() => why.push(text(&e)),
             Err(_) => {}
         }
     }
-    why.dedup();
     Err(why.join("; "))
+}
+
+/// What the loader said.
+fn text(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 #[cfg(unix)]

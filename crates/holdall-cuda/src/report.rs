@@ -39,6 +39,9 @@ pub(crate) fn diagnose() -> Diagnosis {
         }
     };
     problems.extend(gpus.iter().filter_map(problem));
+    if driver.is_err() {
+        problems.push("there is no NVIDIA driver".to_owned());
+    }
     if driver.is_ok() && gpus.is_empty() && problems.is_empty() {
         problems.push("the driver sees no GPU".to_owned());
     }

@@ -196,10 +196,7 @@ fn the_backend_says_what_it_found() {
     for library in &cuda.libraries {
         assert!(library.path.is_some() != library.problem.is_some(), "{library:?}");
     }
-    // Without devices it is said why, and the other way round.
-    assert!(
-        cuda.devices.is_empty() <= cuda.libraries.iter().any(|l| l.problem.is_some())
-            || cuda.problem.is_some()
-    );
+    // Without devices it is said why.
+    assert!(!cuda.devices.is_empty() || cuda.problem.is_some());
     assert_eq!(cuda.libraries.len(), 3);
 }
