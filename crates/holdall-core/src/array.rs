@@ -58,8 +58,12 @@ impl Array {
     /// As [`Array::apply_many`], for an op taken from another node.
     #[track_caller]
     pub(crate) fn handle(op: Handle, inputs: Inputs) -> Result<Arc<Node>> {
+        Self::handle_at(op, inputs, Origin::caller())
+    }
+
+    /// As [`Self::handle`], for an op that was built elsewhere.
+    pub(crate) fn handle_at(op: Handle, inputs: Inputs, origin: Origin) -> Result<Arc<Node>> {
         let specs: SmallVec<[&Spec; 4]> = inputs.iter().map(Self::spec).collect();
-        let origin = Origin::caller();
         let outputs = op.0.infer(&specs).map_err(|e| e.at(origin))?;
         drop(specs);
         for spec in &outputs {

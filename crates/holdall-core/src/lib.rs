@@ -27,6 +27,7 @@ mod short;
 mod stream;
 mod trace;
 pub mod transform;
+pub mod validation;
 
 pub use array::Array;
 pub use dtype::{Category, Dtype, Element};

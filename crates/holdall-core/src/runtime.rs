@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::eval::Scheduler;
 use crate::settings;
 use crate::stream::{self, Stream, StreamId};
+use crate::validation;
 
 /// A device and its default stream, once it has one.
 type Opened = (Arc<dyn Device>, Option<StreamId>);
@@ -30,6 +31,9 @@ impl Runtime {
     }
 
     fn start() -> Result<Self> {
+        if settings::validate()? {
+            validation::enable();
+        }
         let runtime = Self {
             timelines: Timelines::new(),
             devices: RwLock::default(),

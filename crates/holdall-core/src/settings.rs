@@ -27,9 +27,15 @@ pub fn isa(levels: &[&str]) -> Result<Option<usize>> {
 /// # Errors
 /// When it is neither 0 nor 1.
 pub fn check() -> Result<bool> {
-    let values = ["0", "1"];
-    let value = read("HOLDALL_CHECK", "0 or 1", |text| values.iter().position(|value| *value == text))?;
-    Ok(value == Some(1))
+    switch("HOLDALL_CHECK")
+}
+
+/// `HOLDALL_VALIDATE`: whether the memory protocol is checked while programs run ([`crate::validation`]).
+///
+/// # Errors
+/// When it is neither 0 nor 1.
+pub fn validate() -> Result<bool> {
+    switch("HOLDALL_VALIDATE")
 }
 
 /// `HOLDALL_DEVICE`: the name of the device that is the default one; none said means the best one.
@@ -38,6 +44,12 @@ pub fn check() -> Result<bool> {
 /// When it is no text.
 pub fn device() -> Result<Option<String>> {
     read("HOLDALL_DEVICE", "the name of a device", |text| Some(text.to_owned()))
+}
+
+fn switch(name: &str) -> Result<bool> {
+    let values = ["0", "1"];
+    let value = read(name, "0 or 1", |text| values.iter().position(|value| *value == text))?;
+    Ok(value == Some(1))
 }
 
 fn read<T>(name: &str, wanted: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {

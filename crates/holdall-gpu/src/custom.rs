@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 
 use crate::Library;
+use crate::gpu::Author;
 use crate::library::{Call, element, extent};
 
 const NAME: &str = "metal_kernel";
@@ -21,7 +22,7 @@ const NAME: &str = "metal_kernel";
 /// Inputs with fewer elements are passed in constant memory.
 const SMALL: usize = 8;
 
-/// All that decides what a kernel is compiled to. Texts are compared only where their addresses differ.
+/// All that decides what a kernel is compiled to. A text knows its hash, and is compared only where addresses differ.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     kernel: MetalKernel,
@@ -80,7 +81,7 @@ fn custom(
     };
     let compiled = library.custom.get(key, |key| {
         let source = KernelSource { name: &text.name, header: &text.header, body: &text.source };
-        library.gpu.kernel(&source, &signature, key.is_checked)
+        library.gpu.kernel(&source, &signature, Author::User { is_checked: key.is_checked })
     })?;
     let mut call = Call::new(library, NAME, compiled);
     for buffer in signature.buffers() {

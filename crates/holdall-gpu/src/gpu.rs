@@ -17,6 +17,18 @@ pub trait Compiled: Any + Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
+/// Whose a kernel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// A kernel of this crate.
+    Library,
+    /// A custom kernel.
+    User {
+        /// Whether its mistakes are to be looked for while it runs.
+        is_checked: bool,
+    },
+}
+
 /// What launch rules go by.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -33,8 +45,7 @@ pub trait Gpu: Debug + Send + Sync {
     /// What launch rules go by.
     fn facts(&self) -> &Facts;
 
-    /// Compiles a kernel. Those of this crate are asked for once and kept; `is_checked` is the wish of a custom kernel that
-    /// its mistakes be looked for.
+    /// Compiles a kernel. The library keeps it.
     ///
     /// # Errors
     /// What is wrong with the text, in the user's lines.
@@ -42,7 +53,7 @@ pub trait Gpu: Debug + Send + Sync {
         &self,
         source: &KernelSource<'_>,
         signature: &Signature,
-        is_checked: bool,
+        author: Author,
     ) -> Result<Arc<dyn Compiled>>;
 
     /// A launch of a kernel that this device compiled.

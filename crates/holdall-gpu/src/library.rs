@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::gpu::{Compiled, Dispatch, Extent, Facts, Gpu, Inline};
+use crate::gpu::{Author, Compiled, Dispatch, Extent, Facts, Gpu, Inline};
 use crate::kernel::Kernel;
 
 /// Compiled kernels that a library keeps, of each sort.
@@ -117,7 +117,7 @@ impl Library {
         let parsed = kernel.parsed().map_err(wrong)?;
         let signature = parsed.signature(template).map_err(|e| wrong(&e))?;
         let source = KernelSource { name: kernel.name, header: &parsed.header, body: &parsed.body };
-        self.gpu.kernel(&source, &signature, false)
+        self.gpu.kernel(&source, &signature, Author::Library)
     }
 }
 
@@ -198,11 +198,6 @@ impl<'a> Call<'a> {
 /// The plan of one launch.
 pub(crate) fn plan(bound: Bound) -> Plan {
     Plan { launches: std::iter::once(bound).collect(), ..Plan::default() }
-}
-
-/// The plan of a launch that writes in the memory of input 0.
-pub(crate) fn in_place(bound: Bound) -> Plan {
-    Plan { in_place: Some(0), launches: std::iter::once(bound).collect(), ..Plan::default() }
 }
 
 /// The first input as it is.

@@ -16,7 +16,7 @@ use holdall_msl::{BufferParameter, ElementType, KernelSource, Signature, Space};
 use smallvec::SmallVec;
 
 use crate::Library;
-use crate::gpu::{Compiled, Dispatch, Extent, Inline};
+use crate::gpu::{Author, Compiled, Dispatch, Extent, Inline};
 use crate::kernel::COMMON;
 use crate::layout::merged;
 use crate::library::{element, linear};
@@ -170,7 +170,7 @@ fn compile(library: &Library, program: &Program, modes: &[Mode], form: Shape) ->
     let signature = Signature::new(writer.buffers()?, &body, &[])
         .map_err(|e| Error::new(ErrorKind::Kernel, NAME, e.to_string()))?;
     let source = KernelSource { name: NAME, header: &header, body: &body };
-    library.gpu.kernel(&source, &signature, false)
+    library.gpu.kernel(&source, &signature, Author::Library)
 }
 
 /// The name of a type in the text.

@@ -10,10 +10,11 @@ use holdall_core::command::Launch;
 use holdall_core::device::{Backend, BackendEntry, Device, DeviceInfo, DeviceStream, Kernels, Pointwise};
 use holdall_core::ops::Source;
 use holdall_core::{Error, ErrorKind, Result};
+use holdall_cpu::simt;
 use holdall_cpu::simt::cache::Cache;
 use holdall_cpu::simt::{Binding, Checked, MAX_THREADGROUP_BYTES, MAX_THREADS, Program};
 use holdall_cpu::{Cpu, CpuLaunch};
-use holdall_gpu::{Compiled, Dispatch, Facts, Gpu, Library};
+use holdall_gpu::{Author, Compiled, Dispatch, Facts, Gpu, Library};
 use holdall_memory::{Pool, Storage, Timelines};
 use holdall_msl::ir::BufferRole;
 use holdall_msl::{KernelSource, Signature};
@@ -134,13 +135,19 @@ impl Gpu for Simt {
         &self.facts
     }
 
-    fn kernel(&self, source: &KernelSource<'_>, signature: &Signature, _: bool) -> Result<Arc<dyn Compiled>> {
+    fn kernel(
+        &self,
+        source: &KernelSource<'_>,
+        signature: &Signature,
+        author: Author,
+    ) -> Result<Arc<dyn Compiled>> {
+        let is_checked = author != Author::User { is_checked: false };
         let fail = |message: String| {
             Error::new(ErrorKind::Kernel, "metal_kernel", format!("{}: {message}", source.name))
         };
         let program = self
             .programs
-            .get(source, signature, true)
+            .get(source, signature, is_checked)
             .map_err(|e| fail(format!("the kernel does not compile\n{e}")))?
             .program;
         let written =
@@ -171,8 +178,15 @@ impl Gpu for Simt {
         if inline.next().is_some() || extents.next().is_some() {
             return Err(fail(format!("{} has fewer parameters than are given", program.name())));
         }
-        let launch = Checked::new(program.clone(), dispatch.grid, dispatch.threadgroup, bindings)
-            .map_err(|e| fail(e.to_string()))?;
+        let (grid, threadgroup) = (dispatch.grid, dispatch.threadgroup);
+        if !program.is_checked() {
+            // A custom kernel, whose buffers begin where they are bound.
+            let launch = simt::Launch::new(program.clone(), grid, threadgroup, bindings)
+                .map_err(|e| fail(e.to_string()))?;
+            return Ok(Arc::new(CpuLaunch(Arc::new(launch))));
+        }
+        let launch =
+            Checked::new(program.clone(), grid, threadgroup, bindings).map_err(|e| fail(e.to_string()))?;
         let launch = launch.starts(dispatch.extents.iter().map(|extent| extent.start).collect());
         let launch = if dispatch.is_partial { launch.initialised() } else { launch };
         Ok(Arc::new(CpuLaunch(Arc::new(launch))))

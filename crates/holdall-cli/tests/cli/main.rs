@@ -9,3 +9,4 @@ mod kernel;
 mod program;
 mod repo;
 mod server;
+mod stress;

@@ -6,7 +6,8 @@
 //! The meaning is that of MLX's `fast.metal_kernel`. What the text says is looked at when the op is evaluated; the
 //! counts of inputs and outputs, grid and group are checked when it is built.
 
-use std::sync::Arc;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
@@ -29,9 +30,25 @@ use crate::{Array, ErrorKind};
 ///     .inputs(["x", "factor"])
 ///     .outputs(["y"]);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct MetalKernel {
     text: Arc<KernelText>,
+    /// The text's hash, once somebody asked: every call is looked up by it.
+    digest: OnceLock<u64>,
+}
+
+impl PartialEq for MetalKernel {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for MetalKernel {}
+
+impl Hash for MetalKernel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest());
+    }
 }
 
 /// What a kernel is made of.
@@ -66,11 +83,21 @@ impl MetalKernel {
                 ensure_row_contiguous: true,
                 atomic_outputs: false,
             }),
+            digest: OnceLock::new(),
         }
+    }
+
+    fn digest(&self) -> u64 {
+        *self.digest.get_or_init(|| {
+            let mut hasher = rustc_hash::FxHasher::default();
+            self.text.hash(&mut hasher);
+            hasher.finish()
+        })
     }
 
     fn with(mut self, change: impl FnOnce(&mut KernelText)) -> Self {
         change(Arc::make_mut(&mut self.text));
+        self.digest = OnceLock::new();
         self
     }
 
@@ -114,6 +141,8 @@ impl MetalKernel {
     /// int32 (int64 where that does not do) or float32.
     #[track_caller]
     pub fn call<X: Into<Operand>>(&self, inputs: impl IntoIterator<Item = X>) -> KernelCall {
+        // Now, so that all copies have it.
+        self.digest();
         KernelCall {
             kernel: self.clone(),
             inputs: inputs.into_iter().map(Into::into).collect(),
@@ -236,7 +265,7 @@ impl KernelCall {
             outputs: self.outputs,
             checked: self.checked,
         };
-        Ok(Array::outputs_of(&Array::handle(Handle(Arc::new(op)), inputs).map_err(|e| e.at(origin))?))
+        Ok(Array::outputs_of(&Array::handle_at(Handle(Arc::new(op)), inputs, origin)?))
     }
 
     fn check(&self) -> Result<()> {
@@ -333,6 +362,16 @@ mod tests {
         assert!(message(kernel.call([1.0]).output([1], Dtype::Float64)).contains("y is float64"));
         let nothing = MetalKernel::new("k", "");
         assert!(message(nothing.call(Vec::<Operand>::new())).contains("at least one output"));
+    }
+
+    #[test]
+    fn a_call_is_built_where_it_is_written() {
+        let kernel = MetalKernel::new("k", "y[0] = x[0];").inputs(["x"]).outputs(["y"]);
+        let (call, line) = (kernel.call([1.0f32]).output([1], Dtype::Float32), line!());
+        let wrong = (kernel.call([1.0f32]).output([1], Dtype::Float64), line!());
+        let place = |line: u32| format!("metal_kernel.rs:{line}:");
+        assert!(call.build().unwrap()[0].node.origin.to_string().contains(&place(line)));
+        assert!(message(wrong.0).contains(&place(wrong.1)));
     }
 
     #[test]
