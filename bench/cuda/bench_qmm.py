@@ -1,11 +1,11 @@
 """qmm.cu: quantized matmul of many rows."""
 
 from common import Weights, torch_dtype
-from driver import Kernel, error, time_graph
+from driver import CHECK_ONLY, Kernel, error, time_graph
 
 NAMES = ["common.cuh", "wgmma.cuh", "qmm.cu"]
 SHAPES = [("k", 1024, 4096), ("q", 4096, 4096), ("qkv", 6144, 4096), ("gate+up", 24576, 4096), ("down", 4096, 12288)]
-CONFIGS = [(2, 128, 6), (2, 256, 5), (3, 128, 6)]  # warpgroups, rows, stages
+CONFIGS = [(2, 128, 6), (2, 256, 5), (1, 256, 5)]  # warpgroups, rows, stages
 CHECKED = [(e, b, g) for e in (1, 2) for b, g in ((4, 64), (4, 32), (4, 128), (8, 64), (8, 32), (2, 64), (3, 64), (5, 128), (6, 32))]
 LIMIT = [0, 1e-3, 8e-3]
 
@@ -27,7 +27,7 @@ def load(d):
 def bind(kernel, d, x, w, s, b, y, m, n, k):
     wide = 64 * d["WARPGROUPS"]
     grid = ((n + wide - 1) // wide * ((m + d["ROWS"] - 1) // d["ROWS"]),)
-    return kernel.bind(grid, 128 * d["WARPGROUPS"] + 128, x, w, s, b, y, ("i", m), ("i", n), ("i", k))
+    return kernel.bind(grid, 128 * d["WARPGROUPS"], x, w, s, b, y, ("i", m), ("i", n), ("i", k))
 
 
 def run():
@@ -48,6 +48,8 @@ def run():
             if not e < LIMIT[element]:
                 wrong.append(("qmm", element, bits, group, m, n, k, e))
     print("qmm worst error by element type:", {k: f"{v:.1e}" for k, v in worst.items()})
+    if CHECK_ONLY:
+        return wrong
     print("qmm bfloat16 4 bits group 64: TFLOP/s by warpgroups.rows.stages; dense library product")
     for m in (512, 2048):
         for name, n, k in SHAPES:
