@@ -5,7 +5,7 @@ from common import Weights, copies, floor, torch_dtype
 from driver import CHECK_ONLY, Kernel, error, time_graph
 
 NAMES = ["common.cuh", "codes.cuh", "qmv_rows.cu"]
-CONFIGS = [(8, 1, 4, 2), (8, 1, 4, 1), (16, 1, 2, 1)]  # warps, tiles, steps, blocks per SM
+CONFIGS = [(8, 1, 4, 1), (8, 1, 4, 2)]  # warps, tiles, steps, blocks per SM
 CHECKED = [(e, b, g, r) for e in (1, 2) for b, g, r in (
     (4, 64, 8), (4, 64, 16), (4, 64, 32), (4, 32, 8), (4, 128, 8), (8, 64, 8), (8, 32, 8), (2, 64, 8), (3, 64, 8), (5, 128, 8), (6, 32, 8))]
 LIMIT = [0, 1e-3, 8e-3]

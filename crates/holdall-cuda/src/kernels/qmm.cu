@@ -3,15 +3,16 @@
 // x [M, K], w [N, K·BITS/32] uint32, scales and biases [N, K/GROUP], y [M, N]; x, scales, biases, y of one 16-bit ELEMENT; all 16-byte
 // aligned. K is a multiple of GROUP. Weights are rounded to ELEMENT when they are dequantized; sums are float32.
 //
-// Defines: ELEMENT (1, 2), BITS (2 3 4 5 6 8), GROUP (32 64 128), WARPGROUPS (64 rows of w each), ROWS (128 or 256 rows of x), STAGES.
-// Launch: grid ceil(N / (64·WARPGROUPS)) · ceil(M / ROWS) in one dimension, block 128·WARPGROUPS, dynamic shared memory
+// Defines: ELEMENT (1, 2), BITS (2 3 4 5 6 8), GROUP (32 64 128), WARPGROUPS (64 rows of w each), ROWS (128 or 256 rows of x), STAGES,
+// SPLIT (2: two blocks, a cluster, share the columns of a tile; for few tiles).
+// Launch: grid SPLIT · ceil(N / (64·WARPGROUPS)) · ceil(M / ROWS) in one dimension, block 128·WARPGROUPS, dynamic shared memory
 // 1040 + max(STAGES·(ROWS·128 + 512·WARPGROUPS·BITS), ROWS·(128·WARPGROUPS + 16)) bytes. No workspace.
 //
 // Floor: 2·M·N·K operations. w is the first operand: each warp dequantizes its 16 rows into registers while the products of the 64
 // columns before are running. x and the codes of w go through STAGES tiles of 64 columns in shared memory.
 //
-// Measured on an H100, 4 bits in groups of 64, bfloat16, TFLOP/s (a dense product of the library in brackets), 512 rows: q 372 (684), qkv 459 (708),
-// gate+up 606 (769), down 401 (770); 2,048 rows: q 601, qkv 618, gate+up 547, down 590 (744 to 807). 512 rows of 4,096 columns are too few tiles.
+// Measured on an H100, 4 bits in groups of 64, bfloat16, TFLOP/s (a dense product of the library in brackets), 512 rows: q 485 (677), qkv 439 to 459
+// (702), gate+up 577 (734), down 574 (748); 2,048 rows: q 574 (752), qkv 574 (757), gate+up 517 (768), down 564 (797).
 
 #ifndef WARPGROUPS
 #define WARPGROUPS 2
@@ -21,6 +22,9 @@
 #endif
 #ifndef STAGES
 #define STAGES 5
+#endif
+#ifndef SPLIT
+#define SPLIT 1
 #endif
 #define THREADS (128 * WARPGROUPS)
 #define TILE (ROWS * 128) // bytes of a tile of x
@@ -95,7 +99,14 @@ DEVICE void dequantize(u32 (&a)[4][4], const Scales &c, u32 codes, int t) {
     }
 }
 
+DEVICE void cluster_barrier() {
+    asm volatile("barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
+#if SPLIT > 1
+    __cluster_dims__(SPLIT, 1, 1)
+#endif
     qmm(const Element *__restrict__ x, const u32 *__restrict__ w, const Element *__restrict__ scales,
         const Element *__restrict__ biases, Element *__restrict__ y, int m, int n, int k) {
     extern __shared__ u8 unaligned[];
@@ -103,8 +114,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     const u32 tiles = shared_address(shared);
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
     const int x_blocks = (m + ROWS - 1) / ROWS;
-    const int first_x = blockIdx.x % x_blocks * ROWS, first_w = blockIdx.x / x_blocks * (64 * WARPGROUPS);
-    const int row0 = first_w + 16 * warp + g, steps = (k + 63) / 64;
+    const int block = blockIdx.x / SPLIT, rank = blockIdx.x % SPLIT;
+    const int first_x = block % x_blocks * ROWS, first_w = block / x_blocks * (64 * WARPGROUPS);
+    const int row0 = first_w + 16 * warp + g, share = ((k + 63) / 64 + SPLIT - 1) / SPLIT;
+    const int first_step = rank * share, steps = min(share, (k + 63) / 64 - first_step);
 
     const u32 codes = tiles + STAGES * TILE;
     const int row_bytes = k / 8 * BITS, groups = k / GROUP;
@@ -120,7 +133,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     const int x_row = threadIdx.x / 8, x_part = threadIdx.x % 8, rows_left = m - first_x - x_row;
     const Element *x_from = x + (u64)(first_x + x_row) * k + 8 * x_part;
     const u32 x_to = tiles + x_row * 128 + ((x_part ^ x_row % 8) << 4);
-    int loaded = 0, load_slot = 0; // steps
+    int loaded = first_step, load_slot = 0; // steps
     auto load = [&]() {
         const u32 to = codes + load_slot * CODES + threadIdx.x * PIECE;
 #pragma unroll
@@ -165,13 +178,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
             }
         }
     };
-    load_scales(0);
+    load_scales(first_step);
     u32 a[2][4][4];
     int slot = 0;
 
     auto advance = [&](int step, u32 (&a)[4][4]) {
         const Scales now = next;
-        load_scales(step + 1);
+        load_scales(first_step + step + 1);
         copies_wait<STAGES - 3>();
         fence_shared();
         __syncthreads(); // the tiles are there for all, and all are through with the products of two steps ago
@@ -195,6 +208,22 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1)
     pin(d);
     copies_wait<0>();
     __syncthreads();
+#if SPLIT > 1
+    // The second block adds its sums to the first one's, through that one's shared memory.
+    cluster_barrier();
+    if (rank == 1) {
+        u32 other;
+        asm volatile("mapa.shared::cluster.u32 %0, %1, 0;" : "=r"(other) : "r"(tiles + threadIdx.x * 4));
+#pragma unroll
+        for (int i = 0; i < ROWS / 2; i++)
+            asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(other + i * THREADS * 4), "f"(d[i]) : "memory");
+    }
+    cluster_barrier();
+    if (rank == 1) return;
+#pragma unroll
+    for (int i = 0; i < ROWS / 2; i++) d[i] += ((const float *)shared)[i * THREADS + threadIdx.x];
+    __syncthreads();
+#endif
 
     // [row of x][row of w] in shared memory, then out in whole rows.
     constexpr int PITCH = 128 * WARPGROUPS + 16; // bytes
