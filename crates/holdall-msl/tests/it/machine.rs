@@ -401,7 +401,7 @@ impl Group<'_> {
                         }
                     }
                     Simd::QuadBroadcast | Simd::QuadShuffle => from(lane / 4 * 4 + by % 4).expect("a lane"),
-                    Simd::QuadShuffleXor => from(lane ^ by % 4).expect("a lane"),
+                    Simd::QuadShuffleXor => from(lane ^ (by % 4)).expect("a lane"),
                     Simd::QuadShuffleUp if lane % 4 < by => values[i],
                     Simd::QuadShuffleUp => from(lane - by).expect("a lane"),
                     Simd::QuadShuffleDown if lane % 4 + by > 3 => values[i],
