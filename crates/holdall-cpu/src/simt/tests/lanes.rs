@@ -196,8 +196,10 @@ proptest! {
     }
 }
 
+type Join = fn(i64, i64) -> i64;
+
 /// What atomic operations do to whole numbers of 32 bits.
-const ATOMICS: &[(&str, fn(i64, i64) -> i64)] = &[
+const ATOMICS: &[(&str, Join)] = &[
     ("add", |a, b| a + b),
     ("sub", |a, b| a - b),
     ("min", i64::min),

@@ -23,6 +23,9 @@ impl Random {
     }
 }
 
+type OfOne = fn(f64) -> f64;
+type OfTwo = fn(f64, f64) -> f64;
+
 /// How many values each function is asked for.
 const N: usize = 640;
 
@@ -116,7 +119,7 @@ fn integers_of_all_sizes() {
 
 #[test]
 fn short_floats_are_rounded_once() {
-    let ops: [(&str, fn(f64, f64) -> f64); 6] = [
+    let ops: [(&str, OfTwo); 6] = [
         ("a + b", |a, b| a + b),
         ("a - b", |a, b| a - b),
         ("a * b", |a, b| a * b),
@@ -212,7 +215,7 @@ fn packed_vectors_lie_without_gaps() {
 
 /// Functions with the interval that they are asked for, and how many units in the last place of `float` they may be off.
 /// Metal itself allows 4 to 6 for most; these are the engine's own bounds.
-const FUNCTIONS: &[(&str, f64, f64, f64, fn(f64) -> f64)] = &[
+const FUNCTIONS: &[(&str, f64, f64, f64, OfOne)] = &[
     ("exp", -80.0, 80.0, 1.0, f64::exp),
     ("exp2", -120.0, 120.0, 1.5, f64::exp2),
     ("exp10", -37.0, 38.0, 1.0, |x| (x * LN_10).exp()),
@@ -246,7 +249,7 @@ const FUNCTIONS: &[(&str, f64, f64, f64, fn(f64) -> f64)] = &[
 ];
 
 /// The same for two arguments.
-const OF_TWO: &[(&str, f64, f64, f64, fn(f64, f64) -> f64)] = &[
+const OF_TWO: &[(&str, f64, f64, f64, OfTwo)] = &[
     ("pow", 0.01, 20.0, 1.0, f64::powf),
     ("powr", 0.01, 20.0, 1.0, f64::powf),
     ("atan2", -9.0, 9.0, 1.0, f64::atan2),
