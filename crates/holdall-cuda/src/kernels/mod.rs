@@ -22,7 +22,7 @@
 //!
 //! and is called in [`register`].
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the kernels beside this come with their launch rules"))]
+#![expect(dead_code, reason = "the kernels beside this come with their launch rules")]
 
 use std::sync::Arc;
 
