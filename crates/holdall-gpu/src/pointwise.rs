@@ -244,7 +244,7 @@ impl Writer<'_> {
             let sizes = if self.form.is_large { ElementType::U64 } else { ElementType::U32 };
             push("dims".into(), BufferRole::Parameter(next), sizes, self.form.rank, false);
             let n = self.n_strided() * (self.form.rank + 1);
-            push("steps".into(), BufferRole::Parameter(next + 1), ElementType::I64, n, false);
+            push("strides".into(), BufferRole::Parameter(next + 1), ElementType::I64, n, false);
         }
         Ok(buffers)
     }
@@ -362,7 +362,7 @@ impl Writer<'_> {
             writeln!(text, "{index} rest = i;")?;
             let strided = || (0..self.modes.len()).filter(|i| self.modes[*i] == Mode::Strided);
             for (at, i) in strided().enumerate() {
-                writeln!(text, "{place} o{i} = {place}(steps[{}]);", at * (rank + 1))?;
+                writeln!(text, "{place} o{i} = {place}(strides[{}]);", at * (rank + 1))?;
             }
             for axis in (0..rank).rev() {
                 if axis == 0 {
@@ -372,7 +372,7 @@ impl Writer<'_> {
                 }
                 for (at, i) in strided().enumerate() {
                     let step = at * (rank + 1) + 1 + axis;
-                    writeln!(text, "o{i} += {place}(c{axis}) * {place}(steps[{step}]);")?;
+                    writeln!(text, "o{i} += {place}(c{axis}) * {place}(strides[{step}]);")?;
                 }
             }
         }

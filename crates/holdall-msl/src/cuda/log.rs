@@ -20,6 +20,10 @@ pub(super) struct Texts {
     pub body: String,
 }
 
+fn line_of(label: &Label) -> (Part, u32) {
+    (label.position().part, label.position().line)
+}
+
 /// A line of the log that begins a message.
 struct Head<'a> {
     file: &'a str,
@@ -86,7 +90,15 @@ impl Texts {
         for (i, start) in starts.iter().enumerate() {
             let Some(head) = head(lines[*start]) else { continue };
             let end = starts.get(i + 1).copied().unwrap_or(lines.len());
-            diagnostics.push(self.diagnostic(&head, &lines[start + 1..end]));
+            let diagnostic = self.diagnostic(&head, &lines[start + 1..end]);
+            // One mistake makes several messages about the inside of the prelude.
+            let follows = self.part(head.file).is_none()
+                && diagnostics.iter().any(|other: &Diagnostic| {
+                    other.label().map(line_of) == diagnostic.label().map(line_of) && other.label().is_some()
+                });
+            if !follows {
+                diagnostics.push(diagnostic);
+            }
         }
         let failed = diagnostics.iter().any(|d| d.severity() == Severity::Error);
         if !failed {
@@ -107,10 +119,22 @@ impl Texts {
         let caret = rest.iter().position(|line| line.trim() == "^");
         let word = caret.filter(|at| *at > 0).and_then(|at| {
             let (shown, column) = (rest[at - 1], rest[at].find('^')?);
+            // The caret is at the macro that a name comes out of.
+            let named = head.message.strip_prefix("identifier \"").and_then(|m| m.split_once('"'));
+            if let Some((name, _)) = named.filter(|(name, _)| occurrences(shown, name).next().is_some()) {
+                return Some((name, occurrences(&shown[..column.min(shown.len())], name).count()));
+            }
             let word = word_at(shown, column)?;
             Some((word, occurrences(&shown[..column], word).count()))
         });
-        let message = plain(head.message);
+        let mut message = plain(head.message);
+        if let Some(text) = message.strip_prefix("static assertion failed with ") {
+            message = text.trim_matches('"').to_owned();
+        }
+        // What the types are stands in lines of its own.
+        for line in rest.iter().take_while(|line| line.contains(" types are: ")) {
+            message = format!("{message}: {}", plain(line.trim()));
+        }
         let kind = if message.contains("is undefined") || message.contains("has no member") {
             Kind::Name
         } else if message.starts_with("expected") {
@@ -189,10 +213,41 @@ mod tests {
     }
 
     #[test]
+    fn a_name_out_of_a_macro_is_found() {
+        let texts = Texts { header: "float b = TWICE(missing) + 1.5;".to_owned(), body: String::new() };
+        let log = "header(1): error: identifier \"missing\" is undefined\n  float b = TWICE(missing) + 1.5f;\n            ^\n";
+        let error = texts.read(log);
+        assert_eq!(error.diagnostics()[0].label().map(|l| (l.position().column, l.width())), Some((17, 7)));
+    }
+
+    #[test]
     fn errors_of_the_prelude_are_put_where_it_was_used() {
-        let log = "vector.cu(10): error: static assertion failed\n          detected during:\n            instantiation of \"x\" at line 12\n            instantiation of \"y\" at line 3 of body\n";
+        let log = "vector.cu(29): error: static assertion failed with \"the vector has no such component\"
+    static_assert(I < size_of<V>, \"the vector has no such component\");
+    ^
+          detected during:
+            instantiation of \"auto nth<I,V>(const V &)\" at line 131
+            instantiation of \"chosen<T,I...,V>(const V &)\" at line 3 of body
+
+vector.cu(32): error: class \"holdall::metal::vec<float, 2>\" has no member \"z\"
+    else if constexpr (I == 2) return v.z;
+                                        ^
+          detected during:
+            instantiation of \"chosen<T,I...,V>(const V &)\" at line 3 of body
+
+body(1): error: no instance of function template \"holdall::metal::exp\" matches the argument list
+            argument types are: (S)
+  float a = 1.0;
+        ^
+";
         let error = texts().read(log);
-        assert_eq!(error.diagnostics()[0].label().map(|l| l.position().line), Some(3));
+        let messages: Vec<&str> = error.diagnostics().iter().map(Diagnostic::message).collect();
+        let wanted = [
+            "the vector has no such component",
+            "no instance of function template \"exp\" matches the argument list: argument types are: (S)",
+        ];
+        assert_eq!(messages, wanted);
+        assert_eq!(error.diagnostics()[0].label().map(line_of), Some((Part::Body, 3)));
     }
 
     #[test]

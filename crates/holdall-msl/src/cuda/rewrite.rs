@@ -362,7 +362,7 @@ impl Piece<'_, '_> {
             match self.words[i].kind {
                 TokenKind::Punct(Punct::LeftParen | Punct::LeftBracket | Punct::LeftBrace) => brackets += 1,
                 TokenKind::Punct(Punct::RightParen | Punct::RightBracket | Punct::RightBrace) => {
-                    brackets -= 1
+                    brackets -= 1;
                 }
                 TokenKind::Punct(Punct::Semicolon) => return None,
                 TokenKind::Punct(Punct::Less) if brackets == 0 => angles += 1,

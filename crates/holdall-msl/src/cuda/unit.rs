@@ -197,11 +197,11 @@ fn value(attribute: Attribute) -> &'static str {
 
 /// The swizzles that vectors need, as a macro of the prelude.
 fn swizzles(whole: &Whole) -> String {
-    let mut text = "#define HOLDALL_SWIZZLES".to_owned();
+    let mut text = "#define METAL_SWIZZLES".to_owned();
     for name in &whole.swizzles {
         let places = name.chars().map(|c| ["xr", "yg", "zb", "wa"].iter().position(|of| of.contains(c)));
         let places: Vec<String> = places.map(|at| at.unwrap_or(0).to_string()).collect();
-        let _ = write!(text, " HOLDALL_SWIZZLE({name}, {})", places.join(", "));
+        let _ = write!(text, " METAL_SWIZZLE({name}, {})", places.join(", "));
     }
     text.push('\n');
     text

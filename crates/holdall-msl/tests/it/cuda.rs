@@ -99,7 +99,7 @@ fn swizzles_are_values_or_places() {
         "a.holdall_xy() = b.zyx().xy(); a.holdall_rgb() += p->xx(); s.x = a[0].w;"
     );
     let first = text.source().lines().next().unwrap_or_default();
-    assert!(first.contains("HOLDALL_SWIZZLE(zyx, 2, 1, 0)") && first.contains("(rgb, 0, 1, 2)"), "{first}");
+    assert!(first.contains("METAL_SWIZZLE(zyx, 2, 1, 0)") && first.contains("(rgb, 0, 1, 2)"), "{first}");
     // A struct of the user has such a member.
     let cov = kernel("struct Cov { float xx, xy; };", "c.xy = 1; v.yx;", ElementType::F32);
     assert_eq!(part(&cov, "body"), "c.xy = 1; v.yx();");

@@ -5,14 +5,7 @@ use holdall::device::DeviceId;
 use super::support::simt;
 
 /// The ops that the CPU has a kernel for and GPUs have not, with the reason.
-const MISSING: &[(&str, &str)] = &[
-    ("holdall_core::ops::attention::Attention", "runs as its decomposition"),
-    ("holdall_core::ops::mask::MaskedScatter", "has none yet"),
-    ("holdall_core::ops::scan::Scan", "has none yet"),
-    ("holdall_core::ops::sort::ArgSort", "has none yet"),
-    ("holdall_core::ops::sort::SearchSorted", "has none yet"),
-    ("holdall_core::ops::sort::Sort", "has none yet"),
-];
+const MISSING: &[(&str, &str)] = &[];
 
 #[test]
 fn what_runs_natively() {

@@ -1,5 +1,5 @@
 // Vectors. A swizzle that is read is a call, `v.xy()`, one that is written a place, `v.holdall_xy()`; which ones there
-// are is said by HOLDALL_SWIZZLES, a list of HOLDALL_SWIZZLE(name, components...).
+// are is said by METAL_SWIZZLES, a list of METAL_SWIZZLE(name, components...).
 
 namespace impl_ {
 template <typename V>
@@ -80,7 +80,7 @@ struct place {
 };
 }  // namespace impl_
 
-#define HOLDALL_SWIZZLE(NAME, ...)                                                                       \
+#define METAL_SWIZZLE(NAME, ...)                                                                       \
   constexpr auto NAME() const { return impl_::chosen<T, __VA_ARGS__>(*this); }                           \
   constexpr auto holdall_##NAME() { return impl_::place<remove_reference_t<decltype(*this)>, __VA_ARGS__>{*this}; }
 
@@ -113,7 +113,7 @@ struct place {
     constexpr holdall_self& operator--() { return *this -= T(1); }                                       \
     constexpr holdall_self operator++(int) { holdall_self old = *this; *this += T(1); return old; }      \
     constexpr holdall_self operator--(int) { holdall_self old = *this; *this -= T(1); return old; }      \
-    HOLDALL_SWIZZLES                                                                                     \
+    METAL_SWIZZLES                                                                                     \
   };
 
 #define HOLDALL_XY union { T x; T r; }; union { T y; T g; };
