@@ -14,7 +14,6 @@ const LONG: &[(&str, &str)] = &[];
 /// Where code may be unsafe, each with the reason. Everywhere else the crate forbids it.
 const UNSAFE: &[(&str, &str)] = &[
     ("crates/holdall-memory/", "raw blocks of memory and their drivers"),
-    ("crates/holdall-cuda/", "the driver and what it calls for"),
     ("crates/holdall-core/", "reserved: hot paths that a measurement justifies"),
     ("crates/holdall-cpu/", "SIMD intrinsics, and kernels that write disjoint parts of one block"),
     ("crates/holdall-cuda/", "calls the driver, which takes raw addresses"),
