@@ -22,6 +22,8 @@
 //!
 //! and is called in [`register`].
 
+#![expect(dead_code, reason = "the kernels beside this come with their launch rules")]
+
 use std::sync::Arc;
 
 use holdall_core::Result;

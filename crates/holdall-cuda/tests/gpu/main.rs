@@ -1,6 +1,8 @@
 //! The backend on a GPU, below the level of ops: memory, streams, kernels, faults. Where there is no GPU, the tests that need
 //! one say so and pass, unless `HOLDALL_DEVICE` names one.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod copies;
 mod faults;
 mod graphs;
