@@ -25,7 +25,7 @@ inline long holdall_place_of(long i, long size, long last, long stride) {
 // Adds the places that an index array names on an axis to those of the axes before. axis: size, last, stride.
 template <typename T, typename I, bool FIRST, bool CLAMP, int R>
 [[kernel]] void places(
-    const device T* index,
+    const device T* indices,
     device long* y,
     const constant ulong& size,
     const constant long& first,
@@ -34,7 +34,7 @@ template <typename T, typename I, bool FIRST, bool CLAMP, int R>
     const constant long strides[R]) {
   I i = holdall_index<I>(thread_position_in_grid);
   if (i >= I(size)) return;
-  long at = holdall_index_of(index[first + holdall_place<R>(i, dims, strides)]);
+  long at = holdall_index_of(indices[first + holdall_place<R>(i, dims, strides)]);
   long place = holdall_place_of<CLAMP>(at, axis[0], axis[1], axis[2]);
   if (FIRST) {
     y[i] = place;
@@ -49,7 +49,7 @@ template <typename T, typename I, bool FIRST, bool CLAMP, int R>
 template <typename T, typename I, int B, int A>
 [[kernel]] void gather(
     const device T* x,
-    const device long* place,
+    const device long* offsets,
     device T* y,
     const constant ulong& size,
     const constant ulong& places,
@@ -63,7 +63,7 @@ template <typename T, typename I, int B, int A>
   if (i >= I(size)) return;
   I last = i % I(after_size);
   I rest = i / I(after_size);
-  long from = first + place[rest % I(places)];
+  long from = first + offsets[rest % I(places)];
   from += holdall_place<A>(last, after, after_strides);
   from += holdall_place<B>(rest / I(places), before, before_strides);
   y[i] = x[from];
@@ -73,7 +73,7 @@ template <typename T, typename I, int B, int A>
 template <typename T, typename N, typename I, int B, int R, int A>
 [[kernel]] void gather_one(
     const device T* x,
-    const device N* index,
+    const device N* indices,
     device T* y,
     const constant ulong& size,
     const constant ulong& places,
@@ -90,7 +90,7 @@ template <typename T, typename N, typename I, int B, int R, int A>
   if (i >= I(size)) return;
   I last = i % I(after_size);
   I rest = i / I(after_size);
-  long at = holdall_index_of(index[axis[3] + holdall_place<R>(rest % I(places), dims, strides)]);
+  long at = holdall_index_of(indices[axis[3] + holdall_place<R>(rest % I(places), dims, strides)]);
   long from = first + holdall_place_of<true>(at, axis[0], axis[1], axis[2]);
   from += holdall_place<A>(last, after, after_strides);
   from += holdall_place<B>(rest / I(places), before, before_strides);
@@ -101,7 +101,7 @@ template <typename T, typename N, typename I, int B, int R, int A>
 template <typename T, typename N, typename I, int R>
 [[kernel]] void gather_axis(
     const device T* x,
-    const device N* index,
+    const device N* indices,
     device T* y,
     const constant ulong& size,
     const constant long& first,
@@ -111,7 +111,7 @@ template <typename T, typename N, typename I, int R>
     const constant long index_strides[R]) {
   I i = holdall_index<I>(thread_position_in_grid);
   if (i >= I(size)) return;
-  long at = holdall_index_of(index[axis[3] + holdall_place<R>(i, dims, index_strides)]);
+  long at = holdall_index_of(indices[axis[3] + holdall_place<R>(i, dims, index_strides)]);
   long from = first + holdall_place<R>(i, dims, x_strides);
   y[i] = x[from + holdall_place_of<true>(at, axis[0], axis[1], axis[2])];
 }
@@ -150,7 +150,7 @@ inline uint owner(long place, uint owners) { return uint((ulong(place) * 0x9e377
 template <typename T, int MODE, bool OVERLAP, int R, int P>
 [[kernel]] void scatter(
     const device T* update,
-    const device long* place,
+    const device long* offsets,
     device T* y,
     const constant ulong& part_size,
     const constant ulong& places,
@@ -168,7 +168,7 @@ template <typename T, int MODE, bool OVERLAP, int R, int P>
   ulong begin = OVERLAP ? 0 : i % parts;
   ulong end = OVERLAP ? part_size : begin + 1;
   for (ulong n = 0; n < places; ++n) {
-    long at = place[n];
+    long at = offsets[n];
     if (at == NOWHERE || (!OVERLAP && owner(at, owners) != mine)) continue;
     long row = first + holdall_place<R>(n, index_dims, index_strides);
     for (ulong e = begin; e < end; ++e) {
@@ -184,7 +184,7 @@ template <typename T, int MODE, bool OVERLAP, int R, int P>
 template <typename T, typename N, int MODE, int R>
 [[kernel]] void scatter_axis(
     const device T* update,
-    const device N* index,
+    const device N* indices,
     device T* y,
     const constant ulong& lines,
     const constant ulong& length,
@@ -200,11 +200,11 @@ template <typename T, typename N, int MODE, int R>
   if (i >= lines * owners) return;
   ulong line = i % lines;
   uint mine = uint(i / lines);
-  long indices = axis[3] + holdall_place<R>(line, dims, index_strides);
+  long begin = axis[3] + holdall_place<R>(line, dims, index_strides);
   long updates = first + holdall_place<R>(line, dims, update_strides);
   long target = holdall_place<R>(line, dims, y_strides);
   for (ulong n = 0; n < length; ++n) {
-    long at = holdall_index_of(index[indices + long(n) * steps[0]]);
+    long at = holdall_index_of(indices[begin + long(n) * steps[0]]);
     long place = holdall_place_of<false>(at, axis[0], axis[1], axis[2]);
     if (place == NOWHERE || owner(place, owners) != mine) continue;
     y[target + place] = combined<MODE, T>(y[target + place], update[updates + long(n) * steps[1]]);

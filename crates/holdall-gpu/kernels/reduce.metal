@@ -152,8 +152,9 @@ template <typename T, typename A, bool LARGEST, int K, int GROUP>
       A mine = best_of[lane];
       A other = best_of[lane + half_size];
       uint at = place_of[lane + half_size];
-      bool tie = !beats<LARGEST, A>(other, mine) && !beats<LARGEST, A>(mine, other);
-      if (tie ? at < place_of[lane] : beats<LARGEST, A>(mine, other)) {
+      bool is_better = beats<LARGEST, A>(mine, other);
+      bool is_tie = !is_better && !beats<LARGEST, A>(other, mine);
+      if (is_better || (is_tie && at < place_of[lane])) {
         best_of[lane] = other;
         place_of[lane] = at;
       }

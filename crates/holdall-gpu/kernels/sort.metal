@@ -87,7 +87,11 @@ inline void sort_block(
   for (uint i = lane; i < SIZE; i += GROUP) {
     bool inside = begin + i < length;
     uint index = uint(begin + i);
-    keys[i] = inside ? entry_of<KIND, K>(line[long(begin + i) * step], index) : K(~K(0));
+    K key = K(~K(0));
+    if (inside) {
+      key = entry_of<KIND, K>(line[long(begin + i) * step], index);
+    }
+    keys[i] = key;
     if (KIND == APART) {
       // Larger than any index of an element, so that NaN and the largest number come before.
       indices[i] = inside ? index : 0xffffffffu;

@@ -43,11 +43,6 @@ pub(crate) fn steps(strides: &[isize]) -> SmallVec<[i64; 8]> {
     strides.iter().map(|s| *s as i64).collect()
 }
 
-/// Sizes before, of and after an axis of a row-major array.
-pub(crate) fn folded(shape: &[usize], axis: usize) -> [usize; 3] {
-    [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -244,7 +244,7 @@ impl Writer<'_> {
             let sizes = if self.form.is_large { ElementType::U64 } else { ElementType::U32 };
             push("dims".into(), BufferRole::Parameter(next), sizes, self.form.rank, false);
             let n = self.n_strided() * (self.form.rank + 1);
-            push("steps".into(), BufferRole::Parameter(next + 1), ElementType::I64, n, false);
+            push("strides".into(), BufferRole::Parameter(next + 1), ElementType::I64, n, false);
         }
         Ok(buffers)
     }
@@ -258,7 +258,7 @@ impl Writer<'_> {
         let outputs = self.program.outputs.iter().enumerate();
         let outputs = outputs.map(|(i, r)| format!("thread {}& y{i}", name(types[usize::from(*r)])));
         let list: Vec<String> = inputs.chain(constants).chain(outputs).collect();
-        writeln!(text, "inline void holdall_steps({}) {{", list.join(", "))?;
+        writeln!(text, "inline void holdall_program({}) {{", list.join(", "))?;
         for step in &self.program.steps {
             self.step(&mut text, step)?;
         }
@@ -331,7 +331,7 @@ impl Writer<'_> {
         for k in 0..WIDTH {
             let inputs = (0..self.program.inputs).map(|i| element(i, k));
             let outputs = (0..self.program.outputs.len()).map(|i| format!("w{i}[{k}]"));
-            writeln!(text, "  holdall_steps({});", self.arguments(inputs, outputs))?;
+            writeln!(text, "  holdall_program({});", self.arguments(inputs, outputs))?;
         }
         for (i, r) in self.program.outputs.iter().enumerate() {
             match moved(types[usize::from(*r)]) {
@@ -362,7 +362,7 @@ impl Writer<'_> {
             writeln!(text, "{index} rest = i;")?;
             let strided = || (0..self.modes.len()).filter(|i| self.modes[*i] == Mode::Strided);
             for (at, i) in strided().enumerate() {
-                writeln!(text, "{place} o{i} = {place}(steps[{}]);", at * (rank + 1))?;
+                writeln!(text, "{place} o{i} = {place}(strides[{}]);", at * (rank + 1))?;
             }
             for axis in (0..rank).rev() {
                 if axis == 0 {
@@ -372,7 +372,7 @@ impl Writer<'_> {
                 }
                 for (at, i) in strided().enumerate() {
                     let step = at * (rank + 1) + 1 + axis;
-                    writeln!(text, "o{i} += {place}(c{axis}) * {place}(steps[{step}]);")?;
+                    writeln!(text, "o{i} += {place}(c{axis}) * {place}(strides[{step}]);")?;
                 }
             }
         }
@@ -386,7 +386,7 @@ impl Writer<'_> {
             Mode::Strided => format!("x{i}[o{i}]"),
         });
         let outputs = (0..self.program.outputs.len()).map(|i| format!("z{i}"));
-        writeln!(text, "holdall_steps({});", self.arguments(inputs, outputs))?;
+        writeln!(text, "holdall_program({});", self.arguments(inputs, outputs))?;
         for i in 0..self.program.outputs.len() {
             writeln!(text, "y{i}[i] = z{i};")?;
         }

@@ -14,5 +14,6 @@ mod ops {
     mod reductions;
     mod scattering;
     mod sorting;
+    mod strided_kernel;
     mod support;
 }

@@ -16,6 +16,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("crates/holdall-memory/", "raw blocks of memory and their drivers"),
     ("crates/holdall-core/", "reserved: hot paths that a measurement justifies"),
     ("crates/holdall-cpu/", "SIMD intrinsics, and kernels that write disjoint parts of one block"),
+    ("crates/holdall-cuda/", "calls the driver, which takes raw addresses"),
     ("crates/holdall-sim/", "implements the unsafe driver trait of the memory protocol"),
 ];
 
