@@ -190,8 +190,22 @@ fn launches_that_cannot_be() {
     let mut none = buffers.clone();
     run(&nothing, &ir, &mut none).expect("nothing to do");
     assert_eq!(none, buffers);
+    assert_eq!(launch([u32::MAX; 3], [1, 1, 1]).err(), Some(LaunchError::Grid([u32::MAX; 3])));
     let few = Launch::new(program.clone(), [4, 1, 1], [4, 1, 1], Vec::new());
     assert_eq!(few.err().map(|e| e.to_string()), Some("the kernel has 1 buffers, 0 are bound".to_owned()));
+}
+
+#[test]
+fn threads_that_want_too_much_memory_are_refused() {
+    let body = "uint i = thread_position_in_grid.x; int a[1000000]; a[i] = 1; a[y[i] + 5] = 2; y[i] = a[i];";
+    let kernel = Kernel::new(body).output("y", ElementType::I32, 64);
+    let ir = kernel.compile();
+    let program = Arc::new(Program::compile(&ir));
+    let bindings = Kernel::bindings(&ir, &kernel.buffers(&ir));
+    let launch = |group| Launch::new(program.clone(), [64, 1, 1], [group, 1, 1], bindings.clone()).err();
+    assert_eq!(launch(32), None);
+    let error = Launch::new(program.clone(), [256, 1, 1], [256, 1, 1], bindings.clone()).err();
+    assert!(matches!(error, Some(LaunchError::Private(bytes)) if bytes > 1_000_000_000), "{error:?}");
 }
 
 #[test]
