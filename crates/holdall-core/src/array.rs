@@ -27,9 +27,17 @@ use crate::trace::{self, Label};
 pub struct Array {
     pub(crate) node: Arc<Node>,
     pub(crate) index: u32,
+    /// That of the output, see [`Output::owners`].
+    pub(crate) owners: Option<Arc<()>>,
 }
 
 impl Array {
+    /// The output of a node that has one.
+    pub(crate) fn only(node: Arc<Node>) -> Self {
+        debug_assert_eq!(node.outputs.len(), 1);
+        Self { node, index: 0, owners: None }
+    }
+
     /// Records an op of one output.
     ///
     /// # Errors
@@ -37,8 +45,7 @@ impl Array {
     #[track_caller]
     pub fn apply(op: impl Primitive, inputs: &[&Self]) -> Result<Self> {
         let node = Self::primitive(op, inputs)?;
-        debug_assert_eq!(node.outputs.len(), 1);
-        Ok(Self { node, index: 0 })
+        Ok(Self::only(node))
     }
 
     /// Records an op of several outputs.
@@ -58,8 +65,11 @@ impl Array {
     /// As [`Array::apply_many`], for an op taken from another node.
     #[track_caller]
     pub(crate) fn handle(op: Handle, inputs: Inputs) -> Result<Arc<Node>> {
+        Self::handle_at(op, inputs, Origin::caller())
+    }
+
+    pub(crate) fn handle_at(op: Handle, inputs: Inputs, origin: Origin) -> Result<Arc<Node>> {
         let specs: SmallVec<[&Spec; 4]> = inputs.iter().map(Self::spec).collect();
-        let origin = Origin::caller();
         let outputs = op.0.infer(&specs).map_err(|e| e.at(origin))?;
         drop(specs);
         for spec in &outputs {
@@ -81,10 +91,12 @@ impl Array {
 
     /// A node with a label of its own: a transformation's copy of an input.
     pub(crate) fn traced(op: Op, inputs: Inputs, outputs: Specs, origin: Origin, trace: Label) -> Arc<Node> {
+        let owners = outputs.len() > 1;
+        let output = |spec| Output { spec, value: OnceLock::new(), owners: owners.then(Arc::default) };
         let constant = if let Op::Constant(value) = op { Some(value) } else { None };
         Arc::new(Node {
             constant,
-            outputs: outputs.into_iter().map(|spec| Output { spec, value: OnceLock::new() }).collect(),
+            outputs: outputs.into_iter().map(output).collect(),
             graph: Mutex::new(Some(Graph { op, inputs })),
             origin,
             mark: AtomicU32::new(0),
@@ -94,7 +106,9 @@ impl Array {
     }
 
     pub(crate) fn outputs_of(node: &Arc<Node>) -> Vec<Self> {
-        (0..node.outputs.len() as u32).map(|index| Self { node: node.clone(), index }).collect()
+        let each = node.outputs.iter().zip(0..);
+        each.map(|(output, index)| Self { node: node.clone(), index, owners: output.owners.clone() })
+            .collect()
     }
 
     /// Records an op of the elementwise table: inputs are promoted to one type and broadcast to one shape. For those
@@ -117,7 +131,7 @@ impl Array {
     /// Records an elementwise op: inputs are promoted to one type and broadcast to one shape.
     #[track_caller]
     pub(crate) fn row(row: &'static Row, inputs: &[&Self]) -> Result<Self> {
-        Ok(Self { node: Self::row_node(row, inputs)?, index: 0 })
+        Ok(Self::only(Self::row_node(row, inputs)?))
     }
 
     #[track_caller]
@@ -203,7 +217,7 @@ impl Array {
             std::iter::once(spec).collect(),
             origin,
         );
-        Self { node, index: 0 }
+        Self::only(node)
     }
 
     /// One value, of no dimensions. Allocates nothing until it is needed in memory.
@@ -218,7 +232,7 @@ impl Array {
             let spec = Spec { shape: Dims::new(), dtype: value.dtype() };
             let node =
                 Self::node(Op::Constant(value), Inputs::new(), std::iter::once(spec).collect(), origin);
-            Self { node, index: 0 }
+            Self::only(node)
         };
         // Graphs are full of the same few numbers; sharing their nodes halves the size of a chain of `x + 1`.
         RECENT
@@ -282,7 +296,8 @@ impl Array {
         let value =
             Value { storage: Arc::new(storage), layout, device, written: None, replicas: Mutex::default() };
         let node = Node {
-            outputs: std::iter::once(Output { spec, value: OnceLock::from(Arc::new(value)) }).collect(),
+            outputs: std::iter::once(Output { spec, value: OnceLock::from(Arc::new(value)), owners: None })
+                .collect(),
             graph: Mutex::new(None),
             origin,
             mark: AtomicU32::new(0),
@@ -290,7 +305,7 @@ impl Array {
             constant: None,
             trace: 0,
         };
-        Self { node: Arc::new(node), index: 0 }
+        Self::only(Arc::new(node))
     }
 
     pub(crate) fn output(&self) -> &Output {

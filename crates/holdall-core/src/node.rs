@@ -48,6 +48,8 @@ pub(crate) struct Graph {
 pub(crate) struct Output {
     pub spec: Spec,
     pub value: OnceLock<Arc<Value>>,
+    /// Of a node with several outputs: shared by all arrays that are this one, to count them.
+    pub owners: Option<Arc<()>>,
 }
 
 /// Where a computed (or scheduled) array lies.

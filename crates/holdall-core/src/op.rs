@@ -143,9 +143,9 @@ pub trait Primitive: Parameters {
         None
     }
 
-    /// The input whose memory may become the first output's, when nobody else needs it.
-    fn donates(&self) -> Option<usize> {
-        None
+    /// The inputs whose memory may become an output's, when nobody else needs it.
+    fn donates(&self) -> &[usize] {
+        &[]
     }
 
     /// How derivatives are found.

@@ -5,6 +5,9 @@ mod ops {
     mod derivatives;
     mod indexing;
     mod joining;
+    mod kernel_derivatives;
+    mod kernel_rules;
+    mod kernel_updates;
     mod metal_kernel;
     mod random;
     mod random_goldens;

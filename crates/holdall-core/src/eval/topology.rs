@@ -128,7 +128,7 @@ impl Worklist {
                 Op::Primitive(op) if !op.0.is_view() => {
                     let specs: SmallVec<[_; 4]> = graph.inputs.iter().map(Array::spec).collect();
                     if scheduler.device(node.stream).kernels().has(&*op.0, &specs) {
-                        self.has_writers |= op.0.donates().is_some();
+                        self.has_writers |= !op.0.donates().is_empty();
                         None
                     } else {
                         let parts = crate::stream::within(node.stream, || op.0.decompose(&graph.inputs));

@@ -15,10 +15,12 @@
 
 mod custom;
 mod jvp;
+mod rules;
 mod tape;
 mod vjp;
 
 pub use custom::{CustomFunction, StopGradient, stop_gradient};
+pub(crate) use rules::Rules;
 use tape::Tape;
 
 use crate::Array;
@@ -37,7 +39,7 @@ pub(crate) fn tracer(scope: &Scope, x: &Array) -> Array {
     let origin = Origin::caller();
     let node =
         stream::within(x.node.stream, || Array::traced(Op::Alias, inputs, outputs, origin, scope.label(x)));
-    Array { node, index: 0 }
+    Array::only(node)
 }
 
 #[track_caller]

@@ -42,7 +42,7 @@
 //! Groups are claimed in the order of their index. A group may wait for one with a lower index, for that has been
 //! claimed by a thread that works on it; one that waits for a higher index may wait until the deadline.
 //!
-//! Loops are watched: a group that takes longer than the [`Launch`]'s deadline ends the launch with an error.
+//! Loops are watched: a launch that takes longer than its deadline ends with an error, in whatever group it is.
 //!
 //! # Checked mode
 //! A launch with [`Findings`] runs one group after the other with a shadow of all memory, and reports what the kernel does wrong.
@@ -51,6 +51,7 @@ mod access;
 mod analysis;
 mod attribute;
 pub mod cache;
+mod checked;
 mod code;
 mod compile;
 mod finding;
@@ -68,6 +69,7 @@ mod trial;
 mod types;
 mod watch;
 
+pub use checked::Checked;
 pub use finding::{Finding, FindingKind, Findings};
 pub use launch::{Binding, DEADLINE, Launch, LaunchError, MAX_THREADGROUP_BYTES, MAX_THREADS};
 pub use program::Program;
