@@ -158,6 +158,13 @@ pub trait Primitive: Parameters {
         None
     }
 
+    /// The op over a batch of examples at once. Inputs that `is_batched` names have the batch, `size` examples, as an axis before
+    /// their own; others are the same for all. The outputs have it likewise. Without a rule, [`vmap`](crate::transform::vmap)
+    /// goes through the decomposition, or example by example. It asks only when some input is batched.
+    fn batch(&self, _inputs: &[Array], _is_batched: &[bool], _size: usize) -> Option<Result<Vec<Array>>> {
+        None
+    }
+
     /// For [`Derivative::Multilinear`]: the cotangent of input `input`, given the output's.
     ///
     /// # Errors

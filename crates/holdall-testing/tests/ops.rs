@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod ops {
+    mod batching;
     mod derivatives;
     mod indexing;
     mod joining;

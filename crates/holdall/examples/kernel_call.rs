@@ -30,7 +30,9 @@ fn long(seed: usize) -> MetalKernel {
     let mut source = "uint i = thread_position_in_grid.x;\nfloat a = x[i], b = 1;\n".to_owned();
     for line in 0..97 {
         source += &match line % 4 {
-            0 => format!("if (a > {line}.5f) {{ a = metal::exp(-a) + b; }} else {{ b += a * {seed}.25f; }}\n"),
+            0 => {
+                format!("if (a > {line}.5f) {{ a = metal::exp(-a) + b; }} else {{ b += a * {seed}.25f; }}\n")
+            }
             1 => format!("for (int k = 0; k < {}; k++) {{ b = fma(a, b, x[k]); }}\n", line % 7 + 2),
             2 => "a += simd_sum(b) * 0.5f;\n".to_owned(),
             _ => format!("float t{line} = a * b; a = max(t{line}, b) - {line};\n"),
@@ -45,7 +47,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn main() -> holdall::Result<()> {
-    let x = Array::arange(0.0, 16.0, 1.0)?.astype(Dtype::Float32);
+    let x = Array::arange(0.0, 16.0, 1.0, Some(Dtype::Float32))?;
     let factors = Array::from_slice(&[0.6f32, 0.8], &[2])?;
     let inputs = [x.contiguous(), factors.clone(), factors];
     eval(&inputs.iter().collect::<Vec<_>>())?;
@@ -54,7 +56,8 @@ fn main() -> holdall::Result<()> {
     let (mut build, mut record) = (Vec::new(), Vec::new());
     for _ in 0..300 {
         let start = Instant::now();
-        let made: Vec<Array> = (0..CALLS).map(|_| Ok(call(&kernel, &inputs)?.swap_remove(0))).collect::<holdall::Result<_>>()?;
+        let made: Vec<Array> =
+            (0..CALLS).map(|_| Ok(call(&kernel, &inputs)?.swap_remove(0))).collect::<holdall::Result<_>>()?;
         build.push(start.elapsed());
         let all: Vec<&Array> = made.iter().collect();
         let start = Instant::now();
@@ -68,7 +71,8 @@ fn main() -> holdall::Result<()> {
     let mut first = Vec::new();
     for seed in 0..100 {
         let (kernel, start) = (long(seed), Instant::now());
-        let y = kernel.call([&inputs[0]]).output([16], Dtype::Float32).grid([16, 1, 1]).threadgroup([16, 1, 1]);
+        let y =
+            kernel.call([&inputs[0]]).output([16], Dtype::Float32).grid([16, 1, 1]).threadgroup([16, 1, 1]);
         eval(&[&y.build()?[0]])?;
         first.push(start.elapsed());
     }

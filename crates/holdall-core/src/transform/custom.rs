@@ -26,6 +26,9 @@ impl Primitive for StopGradient {
     fn view(&self, _: &Spec, layout: &Layout, _: &Spec) -> Option<Layout> {
         Some(layout.clone())
     }
+    fn batch(&self, inputs: &[Array], _: &[bool], _: usize) -> Option<Result<Vec<Array>>> {
+        Some(Array::apply(self.clone(), &[&inputs[0]]).map(|y| vec![y]))
+    }
     fn derivative(&self) -> Derivative {
         Derivative::Zero
     }

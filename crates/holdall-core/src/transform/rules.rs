@@ -10,27 +10,27 @@ use crate::error::{Error, ErrorKind, Result};
 /// Primals, outputs, directions → directions; nothing stands for zero.
 type Rule = dyn Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Option<Array>>> + Send + Sync;
 
+/// Inputs, which of them are batched → outputs.
+type Batching = dyn Fn(&[Array], &[bool]) -> Result<Vec<Array>> + Send + Sync;
+
 /// A rule for each mode, or none. Equal when they are the very same closures.
 #[derive(Clone, Default)]
 pub(crate) struct Rules {
     vjp: Option<Arc<Rule>>,
     jvp: Option<Arc<Rule>>,
+    vmap: Option<Arc<Batching>>,
 }
 
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{ vjp: {}, jvp: {} }}", self.vjp.is_some(), self.jvp.is_some())
+        let [vjp, jvp, vmap] = [self.vjp.is_some(), self.jvp.is_some(), self.vmap.is_some()];
+        write!(f, "{{ vjp: {vjp}, jvp: {jvp}, vmap: {vmap} }}")
     }
 }
 
 impl PartialEq for Rules {
     fn eq(&self, other: &Self) -> bool {
-        let same = |a: &Option<Arc<Rule>>, b: &Option<Arc<Rule>>| match (a, b) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (None, None) => true,
-            _ => false,
-        };
-        same(&self.vjp, &other.vjp) && same(&self.jvp, &other.jvp)
+        self.addresses() == other.addresses()
     }
 }
 
@@ -38,7 +38,7 @@ impl Eq for Rules {}
 
 impl Hash for Rules {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        [&self.vjp, &self.jvp].map(|rule| rule.as_ref().map(|r| Arc::as_ptr(r).cast::<()>())).hash(state);
+        self.addresses().hash(state);
     }
 }
 
@@ -51,6 +51,12 @@ fn erased<R: Into<Option<Array>>>(
 }
 
 impl Rules {
+    /// Where the closures are: who has the same ones has them for as long.
+    fn addresses(&self) -> [Option<*const ()>; 3] {
+        let of = |rule: &Option<Arc<Rule>>| rule.as_ref().map(|rule| Arc::as_ptr(rule).cast());
+        [of(&self.vjp), of(&self.jvp), self.vmap.as_ref().map(|rule| Arc::as_ptr(rule).cast())]
+    }
+
     pub fn set_vjp<R: Into<Option<Array>>>(
         &mut self,
         rule: impl Fn(&[Array], &[Array], &[Array]) -> Result<Vec<R>> + Send + Sync + 'static,
@@ -63,6 +69,18 @@ impl Rules {
         rule: impl Fn(&[Array], &[Array], &[Array]) -> Result<Vec<R>> + Send + Sync + 'static,
     ) {
         self.jvp = Some(erased(rule));
+    }
+
+    pub fn set_vmap(
+        &mut self,
+        rule: impl Fn(&[Array], &[bool]) -> Result<Vec<Array>> + Send + Sync + 'static,
+    ) {
+        self.vmap = Some(Arc::new(rule));
+    }
+
+    /// The outputs over a batch, if there is a rule for them.
+    pub fn vmap(&self, inputs: &[Array], is_batched: &[bool]) -> Option<Result<Vec<Array>>> {
+        Some(self.vmap.as_ref()?(inputs, is_batched))
     }
 
     pub fn has_both(&self) -> bool {

@@ -117,6 +117,10 @@ impl Primitive for CustomKernel {
         &self.updated
     }
 
+    fn batch(&self, inputs: &[Array], is_batched: &[bool], _: usize) -> Option<Result<Vec<Array>>> {
+        self.kernel.rules.vmap(inputs, is_batched)
+    }
+
     fn derivative(&self) -> Derivative {
         Derivative::Custom
     }

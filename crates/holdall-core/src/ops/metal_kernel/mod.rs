@@ -10,8 +10,8 @@
 //! never decide between two kernels of one name, a kernel without attributes may have several outputs and mention shapes,
 //! and `double` is an error when a call is built.
 //!
-//! Beyond MLX: inputs that a kernel updates ([`MetalKernel::read_write`]), derivatives ([`MetalKernel::vjp`],
-//! [`MetalKernel::jvp`]), deadlines and checks ([`KernelCall::deadline`], [`KernelCall::checked`]).
+//! Beyond MLX: inputs that a kernel updates ([`MetalKernel::read_write`]), derivatives and batching rules
+//! ([`MetalKernel::vjp`], [`MetalKernel::jvp`], [`MetalKernel::vmap`]), deadlines and checks ([`KernelCall::deadline`], [`KernelCall::checked`]).
 
 mod call;
 mod custom;
@@ -199,6 +199,18 @@ impl MetalKernel {
         rule: impl Fn(&[Array], &[Array], &[Array]) -> Result<Vec<R>> + Send + Sync + 'static,
     ) -> Self {
         self.rules.set_jvp(rule);
+        self
+    }
+
+    /// Gives the kernel a batching rule: `rule(inputs, which of them are batched)` gives the outputs for a batch of calls at once.
+    /// Inputs that are batched have the batch as an axis before their own, and so have the outputs. Without a rule,
+    /// [`vmap`](crate::transform::vmap) calls the kernel for one example after the other.
+    #[must_use]
+    pub fn vmap(
+        mut self,
+        rule: impl Fn(&[Array], &[bool]) -> Result<Vec<Array>> + Send + Sync + 'static,
+    ) -> Self {
+        self.rules.set_vmap(rule);
         self
     }
 
