@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, OnceLock};
 
 use holdall_memory::Storage;
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::device::DeviceId;
 use crate::dtype::{Dtype, Element};
 use crate::error::{Error, ErrorKind, Origin, Result};
-use crate::node::{Graph, Inputs, Node, Output, Value};
+use crate::node::{Graph, Inputs, Node, Output, Place, Slot, Value};
 use crate::op::{Handle, Op, Primitive, Spec, Specs};
 use crate::pointwise::{Class, Row};
 use crate::runtime::Runtime;
@@ -27,15 +27,15 @@ use crate::trace::{self, Label};
 pub struct Array {
     pub(crate) node: Arc<Node>,
     pub(crate) index: u32,
-    /// That of the output, see [`Output::owners`].
-    pub(crate) owners: Option<Arc<()>>,
+    /// Of an output that is one of several: where its value is, see [`Place`].
+    pub(crate) slot: Option<Arc<Slot>>,
 }
 
 impl Array {
     /// The output of a node that has one.
     pub(crate) fn only(node: Arc<Node>) -> Self {
         debug_assert_eq!(node.outputs.len(), 1);
-        Self { node, index: 0, owners: None }
+        Self { node, index: 0, slot: None }
     }
 
     /// Records an op of one output.
@@ -91,8 +91,8 @@ impl Array {
 
     /// A node with a label of its own: a transformation's copy of an input.
     pub(crate) fn traced(op: Op, inputs: Inputs, outputs: Specs, origin: Origin, trace: Label) -> Arc<Node> {
-        let owners = outputs.len() > 1;
-        let output = |spec| Output { spec, value: OnceLock::new(), owners: owners.then(Arc::default) };
+        let n = outputs.len();
+        let output = |spec| Output::new(spec, n);
         let constant = if let Op::Constant(value) = op { Some(value) } else { None };
         Arc::new(Node {
             constant,
@@ -107,8 +107,7 @@ impl Array {
 
     pub(crate) fn outputs_of(node: &Arc<Node>) -> Vec<Self> {
         let each = node.outputs.iter().zip(0..);
-        each.map(|(output, index)| Self { node: node.clone(), index, owners: output.owners.clone() })
-            .collect()
+        each.map(|(output, index)| Self { node: node.clone(), index, slot: output.slot() }).collect()
     }
 
     /// Records an op of the elementwise table: inputs are promoted to one type and broadcast to one shape. For those
@@ -296,7 +295,7 @@ impl Array {
         let value =
             Value { storage: Arc::new(storage), layout, device, written: None, replicas: Mutex::default() };
         let node = Node {
-            outputs: std::iter::once(Output { spec, value: OnceLock::from(Arc::new(value)), owners: None })
+            outputs: std::iter::once(Output { spec, place: Place::Node(Slot::from(Arc::new(value))) })
                 .collect(),
             graph: Mutex::new(None),
             origin,
@@ -313,7 +312,11 @@ impl Array {
     }
 
     pub(crate) fn value(&self) -> Option<&Arc<Value>> {
-        self.output().value.get()
+        match (&self.slot, &self.output().place) {
+            (Some(slot), _) => slot.get(),
+            (None, Place::Node(slot)) => slot.get(),
+            (None, Place::Arrays { .. }) => None,
+        }
     }
 
     /// Shape and type.

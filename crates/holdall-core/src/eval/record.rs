@@ -80,9 +80,8 @@ impl Worklist {
     /// Whether the memory of an input of `node` may be taken over: `owners` arrays of it are those that the present op
     /// holds, there are no others, and no owner of its memory but its value. A traced node keeps its inputs.
     fn donates(&self, node: &Node, x: &Array, owners: usize) -> bool {
-        let others = match &x.owners {
-            // The output's own.
-            Some(owners) => Arc::strong_count(owners) - 1,
+        let others = match &x.slot {
+            Some(slot) => Arc::strong_count(slot),
             None => {
                 let listed = self.find(&x.node).is_some_and(|i| self.entries[i].node.is_some());
                 Arc::strong_count(&x.node) - usize::from(listed)
@@ -219,7 +218,7 @@ impl Recorder<'_> {
 
     fn set(&self, output: usize, value: Value) {
         // Set once: nodes are recorded under the scheduler's lock, and only while they have no value.
-        let _ = self.node.outputs[output].value.set(Arc::new(value));
+        self.node.outputs[output].set(value);
     }
 
     /// A value of this node's stream and device over `storage`.

@@ -75,7 +75,7 @@ impl Worklist {
     }
 
     fn visit(&mut self, x: &Array, stack: &mut Vec<Visit>, scheduler: &Scheduler) -> Result<()> {
-        if x.node.is_recorded() || x.node.mark.load(Ordering::Relaxed) != 0 {
+        if x.value().is_some() || x.node.mark.load(Ordering::Relaxed) != 0 {
             return Ok(());
         }
         self.open(&x.node, scheduler)?;
@@ -105,7 +105,7 @@ impl Worklist {
             visit.next += 1;
             match x.node.mark.load(Ordering::Relaxed) {
                 // Constants are put into programs, or into memory by the op that needs them there.
-                0 if x.node.constant.is_some() || x.node.is_recorded() => {}
+                0 if x.node.constant.is_some() || x.value().is_some() => {}
                 0 => return Found::New(x.node.clone()),
                 mark => self.entries[mark as usize - 1].edges += 1,
             }
