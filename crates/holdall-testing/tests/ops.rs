@@ -1,5 +1,6 @@
 //! Ops against plain implementations, over types and layouts.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::cloned_ref_to_slice_refs, reason = "lists of inputs read alike, of one or more")]
 
 mod ops {
     mod batching;

@@ -63,7 +63,7 @@ fn elementwise_ops_broadcast_over_the_batch() {
     check("one of two", &f, &[(&[3, 4], None), (&[], Some(0))]);
     check("the other", &f, &[(&[], Some(0)), (&[3, 4], None)]);
     let f = one(|x| {
-        Array::select(&x[0].greater(0.0)?, &x[1], &x[0].astype(Dtype::Float16).astype(Dtype::Float32))
+        Array::select(&x[0].greater(0.0)?, &x[1], x[0].astype(Dtype::Float16).astype(Dtype::Float32))
     });
     check("select and casts", &f, &[(&[2, 3], Some(1)), (&[3], Some(0))]);
     let f: Box<Function> = Box::new(|x| {
