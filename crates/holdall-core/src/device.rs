@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::command::{CommandBuffer, Launch};
+use crate::diagnosis::Diagnosis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::op::{Primitive, Spec};
 use crate::pointwise::Program;
@@ -88,6 +89,11 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// When a device is there but cannot be used.
     fn devices(&self, timelines: &Arc<Timelines>) -> Result<Vec<Arc<dyn Device>>>;
+
+    /// What the backend found and what it misses. Starts nothing; none where it depends on nothing.
+    fn diagnose(&self) -> Option<Diagnosis> {
+        None
+    }
 }
 
 /// What a device says of itself.
@@ -133,6 +139,16 @@ pub trait Device: Send + Sync + Debug {
     /// When the two cannot reach each other.
     fn import(&self, from: &dyn Device, bytes: usize) -> Result<Launch>;
 
+    /// How the host reads blocks of this device within a command, for the `import` of devices that address the host's
+    /// memory. Not needed where the host can address the blocks.
+    ///
+    /// # Errors
+    /// When it cannot.
+    fn export(&self) -> Result<Arc<dyn Export>> {
+        let name = &self.info().name;
+        Err(Error::new(ErrorKind::Device, "copy", format!("{name} has no memory that the host can read")))
+    }
+
     /// Copies from a block to the host; whoever calls has waited for the block's writer.
     ///
     /// # Errors
@@ -144,6 +160,19 @@ pub trait Device: Send + Sync + Debug {
     /// # Errors
     /// When memory runs out or `fill` fails.
     fn upload(&self, bytes: usize, fill: &mut dyn FnMut(&mut [u8]) -> Result<()>) -> Result<Storage>;
+}
+
+/// Copies from a device's blocks to the host, for commands of other devices.
+pub trait Export: Send + Sync + Debug {
+    /// Copies what lies at `address` to the host, and returns when it is there.
+    ///
+    /// # Errors
+    /// When the device fails.
+    ///
+    /// # Safety
+    /// `address` is that of a binding, or within it, with at least as many bytes to its end as `into` has. This is called
+    /// while the command buffer runs in which it was bound, which waited for the block's writer.
+    unsafe fn read(&self, address: *const u8, into: &mut [u8]) -> Result<()>;
 }
 
 /// The device side of a stream. Command buffers run in the order in which they are submitted.
@@ -322,6 +351,22 @@ impl Kernels {
             }),
         };
         self.entries.insert(TypeId::of::<P>(), entry);
+    }
+
+    /// Registers how ops of type `P` run, before what is registered for them already: that is asked where `plan` has no
+    /// plan. Only for ops that are registered.
+    pub fn prefer<P: Primitive>(
+        &mut self,
+        plan: impl Fn(&P, &Request<'_>) -> Result<Option<Plan>> + Send + Sync + 'static,
+    ) {
+        let Some(Entry { name, takes, plan: other }) = self.entries.remove(&TypeId::of::<P>()) else {
+            return;
+        };
+        let plan: Box<Planner> = Box::new(move |op, request| {
+            let preferred = op.as_any().downcast_ref().map_or(Ok(None), |op| plan(op, request))?;
+            preferred.map_or_else(|| other(op, request), Ok)
+        });
+        self.entries.insert(TypeId::of::<P>(), Entry { name, takes, plan });
     }
 
     /// Whether there is a kernel for this op on these inputs.

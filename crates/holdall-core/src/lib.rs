@@ -10,6 +10,7 @@ pub mod pointwise;
 mod array;
 pub mod command;
 pub mod device;
+pub mod diagnosis;
 mod display;
 mod dtype;
 mod error;

@@ -258,7 +258,7 @@ impl Writer<'_> {
         let outputs = self.program.outputs.iter().enumerate();
         let outputs = outputs.map(|(i, r)| format!("thread {}& y{i}", name(types[usize::from(*r)])));
         let list: Vec<String> = inputs.chain(constants).chain(outputs).collect();
-        writeln!(text, "inline void holdall_steps({}) {{", list.join(", "))?;
+        writeln!(text, "inline void holdall_program({}) {{", list.join(", "))?;
         for step in &self.program.steps {
             self.step(&mut text, step)?;
         }
@@ -331,7 +331,7 @@ impl Writer<'_> {
         for k in 0..WIDTH {
             let inputs = (0..self.program.inputs).map(|i| element(i, k));
             let outputs = (0..self.program.outputs.len()).map(|i| format!("w{i}[{k}]"));
-            writeln!(text, "  holdall_steps({});", self.arguments(inputs, outputs))?;
+            writeln!(text, "  holdall_program({});", self.arguments(inputs, outputs))?;
         }
         for (i, r) in self.program.outputs.iter().enumerate() {
             match moved(types[usize::from(*r)]) {
@@ -386,7 +386,7 @@ impl Writer<'_> {
             Mode::Strided => format!("x{i}[o{i}]"),
         });
         let outputs = (0..self.program.outputs.len()).map(|i| format!("z{i}"));
-        writeln!(text, "holdall_steps({});", self.arguments(inputs, outputs))?;
+        writeln!(text, "holdall_program({});", self.arguments(inputs, outputs))?;
         for i in 0..self.program.outputs.len() {
             writeln!(text, "y{i}[i] = z{i};")?;
         }

@@ -223,6 +223,20 @@ inline vec<IdxT, 2> elem_to_loc_2_nd(
       elem_to_loc<IdxT>(elem, shape, a_strides, ndim), elem_to_loc<IdxT>(elem, shape, b_strides, ndim));
 }
 
+template <typename IdxT = int64_t>
+inline vec<IdxT, 3> elem_to_loc_3_nd(
+    uint3 elem,
+    constant const int* shape,
+    constant const int64_t* a_strides,
+    constant const int64_t* b_strides,
+    constant const int64_t* c_strides,
+    int ndim) {
+  return vec<IdxT, 3>(
+      elem_to_loc<IdxT>(elem, shape, a_strides, ndim),
+      elem_to_loc<IdxT>(elem, shape, b_strides, ndim),
+      elem_to_loc<IdxT>(elem, shape, c_strides, ndim));
+}
+
 // The same element by element: `location()` is that of the first element until `next` goes on.
 template <int DIM, typename OffsetT = size_t, bool General = true>
 struct LoopedElemToLoc {

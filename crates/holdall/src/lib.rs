@@ -22,6 +22,8 @@ pub use holdall_core::*;
 
 // Linking a backend is what makes its devices appear.
 use holdall_cpu as _;
+#[cfg(all(feature = "cuda", target_os = "linux"))]
+use holdall_cuda as _;
 
 /// The code of the book is tested, too.
 #[cfg(doctest)]

@@ -173,6 +173,7 @@ impl Encoder {
                 offset: *offset,
             })
             .collect();
+        launch.bind(&mut self.queue);
         let barrier = bindings.iter().any(|b| {
             self.hazards.get(&b.bound.block()).is_some_and(|written| *written || b.bound.access().writes())
         });

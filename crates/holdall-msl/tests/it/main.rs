@@ -1,6 +1,7 @@
 //! The front end as a whole: what kernels compute, and what is said about wrong ones.
 
 mod corners;
+mod cuda;
 mod errors;
 mod exercise;
 mod kernels;
