@@ -1,6 +1,7 @@
 //! Project chores: `cargo xtask help`.
 #![forbid(unsafe_code)]
 
+mod bundle;
 mod ci;
 mod lint;
 mod loom;
@@ -15,7 +16,10 @@ cargo xtask COMMAND
   ci              everything that a change has to pass: runs .ci/run
   lint            what neither rustc nor clippy looks at: lengths of files, unsafe code, environment variables
   loom            the models of the memory protocol, each also with its rule off
-  oracle [PART]   compare with MLX and NumPy, which it installs in target/oracle; PART is ops, tokens or all
+  oracle [PART]   compare with MLX and NumPy, which it installs in target/oracle; PART is ops, tokens,
+                  cuda (kernels through NVRTC; no GPU is needed) or all
+  gpu-bundle DIR [--model-part K/N]
+                  the tests for GPUs in a folder that needs no toolchain: DIR/run.sh runs them
   help            this text";
 
 fn main() -> ExitCode {
@@ -27,6 +31,10 @@ fn main() -> ExitCode {
         ["loom"] => loom::run(),
         ["oracle"] => oracle::run(oracle::Part::All),
         ["oracle", part] => oracle::Part::named(part).and_then(oracle::run),
+        ["gpu-bundle", folder] => bundle::run(folder, None),
+        ["gpu-bundle", folder, "--model-part", part] => {
+            bundle::ModelPart::parse(part).and_then(|part| bundle::run(folder, Some(part)))
+        }
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

@@ -12,7 +12,9 @@ pub enum Part {
     Ops,
     /// Greedy tokens of a real model with MLX.
     Tokens,
-    /// Both.
+    /// Translated kernels with NVRTC, which needs no GPU.
+    Cuda,
+    /// All of these.
     All,
 }
 
@@ -22,8 +24,9 @@ impl Part {
         match name {
             "ops" => Ok(Self::Ops),
             "tokens" => Ok(Self::Tokens),
+            "cuda" => Ok(Self::Cuda),
             "all" => Ok(Self::All),
-            _ => Err(format!("unknown part {name:?}; there are ops, tokens and all")),
+            _ => Err(format!("unknown part {name:?}; there are ops, tokens, cuda and all")),
         }
     }
 }
@@ -34,11 +37,14 @@ pub fn run(part: Part) -> Outcome {
     let folder = process::target().join("oracle");
     let python = environment(&scripts.join("requirements.txt"), &folder.join("venv"))?;
     let mut outcomes = Vec::new();
-    if part != Part::Tokens {
+    if matches!(part, Part::Ops | Part::All) {
         outcomes.push(ops(&python, &scripts, &folder.join("cases")));
     }
-    if part != Part::Ops {
+    if matches!(part, Part::Tokens | Part::All) {
         outcomes.push(tokens(&python, &scripts));
+    }
+    if matches!(part, Part::Cuda | Part::All) {
+        outcomes.push(cuda(&python, &scripts, &folder.join("kernels")));
     }
     // All parts run, so that one look shows everything.
     outcomes.into_iter().collect()
@@ -76,9 +82,23 @@ fn ops(python: &Path, scripts: &Path, cases: &Path) -> Outcome {
 }
 
 fn tokens(python: &Path, scripts: &Path) -> Outcome {
+    let command = command()?;
+    process::run(Command::new(python).arg(scripts.join("tokens.py")).arg(command))
+}
+
+fn cuda(python: &Path, scripts: &Path, kernels: &Path) -> Outcome {
+    let command = command()?;
+    // Kernels that are no more would be compiled, too.
+    if kernels.exists() {
+        std::fs::remove_dir_all(kernels).map_err(|e| format!("{}: {e}", kernels.display()))?;
+    }
+    process::run(Command::new(python).arg(scripts.join("kernels.py")).arg(kernels))?;
+    process::run(Command::new(python).arg(scripts.join("cuda.py")).arg(kernels).arg("--emit").arg(command))
+}
+
+/// The command, built.
+fn command() -> Outcome<PathBuf> {
     process::run(process::cargo().args(["build", "--release", "-p", "holdall-cli"]))?;
     let name = if cfg!(windows) { "holdall.exe" } else { "holdall" };
-    process::run(
-        Command::new(python).arg(scripts.join("tokens.py")).arg(process::target().join("release").join(name)),
-    )
+    Ok(process::target().join("release").join(name))
 }

@@ -54,6 +54,7 @@ fn dispatch(command: &Command, engine: &dyn Engine, cx: &Context) -> Result<()> 
         Command::Bench(args) => with_standard_streams(|io| commands::bench::run(args, engine, cx, io)),
         Command::Models(args) => commands::models::run(&args.command, cx),
         Command::Kernel(args) => with_standard_streams(|io| commands::kernel::run(args, cx, io)),
+        Command::Stress(args) => with_standard_streams(|io| commands::stress::run(args, cx, io)),
         Command::Doctor(args) => commands::doctor::run(args, engine, cx),
     }
 }

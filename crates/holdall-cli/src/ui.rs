@@ -100,6 +100,23 @@ impl Ui {
         Progress { show: Show::Lines { label: label.to_owned(), total, position: 0, said: Instant::now() } }
     }
 
+    /// Shows how something goes that has no size: what [`Progress::say`] said last.
+    pub fn activity(&self, label: &str) -> Progress {
+        if self.quiet {
+            return Progress { show: Show::Nothing };
+        }
+        if self.terminal {
+            let bar = ProgressBar::new_spinner().with_style(style("{spinner} {msg}"));
+            bar.set_message(label.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(120));
+            return Progress { show: Show::Bar(bar) };
+        }
+        write_line(label);
+        Progress {
+            show: Show::Lines { label: label.to_owned(), total: None, position: 0, said: Instant::now() },
+        }
+    }
+
     fn paint(&self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -139,6 +156,20 @@ impl Progress {
                     *said = Instant::now();
                     let of = total.map_or(String::new(), |total| format!(" of {}", human_bytes(total)));
                     write_line(&format!("{label}: {}{of}", human_bytes(*position)));
+                }
+            }
+        }
+    }
+
+    /// How it goes, in words: on a terminal in place of what was there, else a line from time to time.
+    pub fn say(&mut self, text: impl FnOnce() -> String) {
+        match &mut self.show {
+            Show::Nothing => {}
+            Show::Bar(bar) => bar.set_message(text()),
+            Show::Lines { said, .. } => {
+                if said.elapsed() >= LINE_EVERY {
+                    *said = Instant::now();
+                    write_line(&text());
                 }
             }
         }

@@ -68,6 +68,7 @@ impl Array {
         Self::handle_at(op, inputs, Origin::caller())
     }
 
+    /// As [`Self::handle`], for an op that was built elsewhere.
     pub(crate) fn handle_at(op: Handle, inputs: Inputs, origin: Origin) -> Result<Arc<Node>> {
         let specs: SmallVec<[&Spec; 4]> = inputs.iter().map(Self::spec).collect();
         let outputs = op.0.infer(&specs).map_err(|e| e.at(origin))?;
@@ -94,13 +95,15 @@ impl Array {
         let n = outputs.len();
         let output = |spec| Output::new(spec, n);
         let constant = if let Op::Constant(value) = op { Some(value) } else { None };
+        let mut specs = outputs.iter().chain(inputs.iter().map(Self::spec));
+        let is_double = specs.any(|spec| spec.dtype == Dtype::Float64);
         Arc::new(Node {
             constant,
             outputs: outputs.into_iter().map(output).collect(),
             graph: Mutex::new(Some(Graph { op, inputs })),
             origin,
             mark: AtomicU32::new(0),
-            stream: stream::current(),
+            stream: if is_double { Runtime::stream_of_doubles() } else { stream::current() },
             trace,
         })
     }
@@ -281,7 +284,8 @@ impl Array {
             .at(origin));
         }
         let runtime = Runtime::get()?;
-        let (device, driver) = runtime.device_of(stream::current())?;
+        let stream = if dtype == Dtype::Float64 { Runtime::stream_of_doubles() } else { stream::current() };
+        let (device, driver) = runtime.device_of(stream)?;
         let storage = driver.upload(data.len(), &mut |to| {
             to.copy_from_slice(data);
             Ok(())

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use holdall_memory::{Bound, Completion, QueueId, Tick};
+use holdall_memory::{Bound, Completion, Queue, QueueId, Tick};
 use smallvec::SmallVec;
 
 use crate::error::Origin;
@@ -13,6 +13,12 @@ use crate::error::Origin;
 pub trait Executable: Any + Debug + Send + Sync {
     /// For the backend to find its own type.
     fn as_any(&self) -> &dyn Any;
+
+    /// Names what the launch needs besides memory, compiled code say, in the open command buffer of `queue`
+    /// ([`Queue::bind_resource`]). Called each time it is recorded.
+    fn bind(&self, queue: &mut Queue) {
+        let _ = queue;
+    }
 }
 
 /// A shared [`Executable`].

@@ -9,10 +9,11 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::command::{CommandBuffer, Launch};
+use crate::diagnosis::Diagnosis;
 use crate::error::{Error, ErrorKind, Result};
 use crate::op::{Primitive, Spec};
 use crate::pointwise::Program;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, find};
 use crate::shape::{Dims, Layout, Strides};
 
 /// A device by number; 0 is the default.
@@ -28,19 +29,8 @@ impl DeviceId {
     /// # Errors
     /// When there is none; the message lists those there are.
     pub fn named(name: &str) -> Result<Self> {
-        let runtime = Runtime::get()?;
-        let devices = runtime.devices();
-        let wanted = name.strip_suffix(":0").unwrap_or(name);
-        let found =
-            devices.iter().position(|d| d.info().name.strip_suffix(":0").unwrap_or(&d.info().name) == wanted);
-        found.map(|i| Self(i as u16)).ok_or_else(|| {
-            let names: Vec<&str> = devices.iter().map(|d| d.info().name.as_str()).collect();
-            Error::new(
-                ErrorKind::Device,
-                "device",
-                format!("no device {name:?}; there are: {}", names.join(", ")),
-            )
-        })
+        let devices = Runtime::get()?.devices();
+        find(devices.iter().map(|device| &**device), name).map(|i| Self(i as u16))
     }
 
     /// The device itself.
@@ -99,6 +89,11 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// When a device is there but cannot be used.
     fn devices(&self, timelines: &Arc<Timelines>) -> Result<Vec<Arc<dyn Device>>>;
+
+    /// What the backend found and what it misses. Starts nothing; none where it depends on nothing.
+    fn diagnose(&self) -> Option<Diagnosis> {
+        None
+    }
 }
 
 /// What a device says of itself.
@@ -110,6 +105,8 @@ pub struct DeviceInfo {
     pub description: String,
     /// All of its memory in bytes, if known.
     pub memory_bytes: Option<usize>,
+    /// Whether it computes in float64. Ops with such inputs or outputs run on the first device that does.
+    pub has_float64: bool,
 }
 
 /// A device.
@@ -142,6 +139,16 @@ pub trait Device: Send + Sync + Debug {
     /// When the two cannot reach each other.
     fn import(&self, from: &dyn Device, bytes: usize) -> Result<Launch>;
 
+    /// How the host reads blocks of this device within a command, for the `import` of devices that address the host's
+    /// memory. Not needed where the host can address the blocks.
+    ///
+    /// # Errors
+    /// When it cannot.
+    fn export(&self) -> Result<Arc<dyn Export>> {
+        let name = &self.info().name;
+        Err(Error::new(ErrorKind::Device, "copy", format!("{name} has no memory that the host can read")))
+    }
+
     /// Copies from a block to the host; whoever calls has waited for the block's writer.
     ///
     /// # Errors
@@ -153,6 +160,19 @@ pub trait Device: Send + Sync + Debug {
     /// # Errors
     /// When memory runs out or `fill` fails.
     fn upload(&self, bytes: usize, fill: &mut dyn FnMut(&mut [u8]) -> Result<()>) -> Result<Storage>;
+}
+
+/// Copies from a device's blocks to the host, for commands of other devices.
+pub trait Export: Send + Sync + Debug {
+    /// Copies what lies at `address` to the host, and returns when it is there.
+    ///
+    /// # Errors
+    /// When the device fails.
+    ///
+    /// # Safety
+    /// `address` is that of a binding, or within it, with at least as many bytes to its end as `into` has. This is called
+    /// while the command buffer runs in which it was bound, which waited for the block's writer.
+    unsafe fn read(&self, address: *const u8, into: &mut [u8]) -> Result<()>;
 }
 
 /// The device side of a stream. Command buffers run in the order in which they are submitted.
@@ -173,6 +193,14 @@ pub struct Pointwise<'a> {
     pub shape: &'a [usize],
     /// Strides of each input over that shape.
     pub strides: &'a [Strides],
+    /// Whether each input and output begins at a multiple of 64 bytes of its block, so that elements can be moved several
+    /// at a time.
+    pub is_aligned: bool,
+}
+
+/// Whether data at this many bytes from the start of a block is aligned as [`Pointwise::is_aligned`] says.
+pub fn is_aligned(offset: usize) -> bool {
+    offset.is_multiple_of(64)
 }
 
 /// An input as a kernel sees it when it is planned.
@@ -345,6 +373,22 @@ impl Kernels {
     pub fn source(&self, op: &dyn Primitive, inputs: &[&Spec]) -> Option<Result<String>> {
         let entry = self.entries.get(&op.as_any().type_id())?;
         Some(entry.source.as_ref()?(op, inputs))
+    }
+
+    /// Registers how ops of type `P` run, before what is registered for them already: that is asked where `plan` has no
+    /// plan. Only for ops that are registered.
+    pub fn prefer<P: Primitive>(
+        &mut self,
+        plan: impl Fn(&P, &Request<'_>) -> Result<Option<Plan>> + Send + Sync + 'static,
+    ) {
+        let Some(Entry { name, takes, plan: other, source }) = self.entries.remove(&TypeId::of::<P>()) else {
+            return;
+        };
+        let plan: Box<Planner> = Box::new(move |op, request| {
+            let preferred = op.as_any().downcast_ref().map_or(Ok(None), |op| plan(op, request))?;
+            preferred.map_or_else(|| other(op, request), Ok)
+        });
+        self.entries.insert(TypeId::of::<P>(), Entry { name, takes, plan, source });
     }
 
     /// Whether there is a kernel for this op on these inputs.

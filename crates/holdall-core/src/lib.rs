@@ -10,6 +10,7 @@ pub mod pointwise;
 mod array;
 pub mod command;
 pub mod device;
+pub mod diagnosis;
 mod display;
 mod dtype;
 mod error;
@@ -27,6 +28,7 @@ mod short;
 mod stream;
 mod trace;
 pub mod transform;
+pub mod validation;
 
 pub use array::Array;
 pub use dtype::{Category, Dtype, Element};

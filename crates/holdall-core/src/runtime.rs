@@ -9,7 +9,9 @@ use crate::device::{BackendEntry, Device, DeviceId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::Scheduler;
 use crate::ops::{KernelObserver, KernelObserverEntry};
-use crate::stream::{Stream, StreamId};
+use crate::settings;
+use crate::stream::{self, Stream, StreamId};
+use crate::validation;
 
 /// A device and its default stream, once it has one.
 type Opened = (Arc<dyn Device>, Option<StreamId>);
@@ -32,6 +34,9 @@ impl Runtime {
     }
 
     fn start() -> Result<Self> {
+        if settings::validate()? {
+            validation::enable();
+        }
         let runtime = Self {
             timelines: Timelines::new(),
             devices: RwLock::default(),
@@ -58,9 +63,23 @@ impl Runtime {
                 Error::new(ErrorKind::Device, "device", "this program was linked without any backend")
             }));
         }
+        runtime.choose_default()?;
         // Stream 0 is the default device's, whoever asks first.
         runtime.default_stream(DeviceId::DEFAULT)?;
+        if let Some(id) = runtime.device_of_doubles() {
+            // Now, since it may be asked for while the scheduler is locked.
+            runtime.default_stream(id)?;
+        }
         Ok(runtime)
+    }
+
+    /// Puts the device that the settings name first.
+    fn choose_default(&self) -> Result<()> {
+        let Some(name) = settings::device()? else { return Ok(()) };
+        let mut devices = self.devices.write();
+        let found = find(devices.iter().map(|(device, _)| &**device), &name)?;
+        devices[..=found].rotate_right(1);
+        Ok(())
     }
 
     pub fn timelines(&self) -> &Arc<Timelines> {
@@ -112,6 +131,25 @@ impl Runtime {
         Ok(Stream { id: *slot.get_or_insert(stream.id), device: id })
     }
 
+    /// Where an op of float64 runs: on the current stream, if its device computes in float64, else on the first device that
+    /// does, if there is one.
+    pub fn stream_of_doubles() -> StreamId {
+        let current = stream::current();
+        let other = || {
+            let runtime = Self::get().ok()?;
+            if runtime.device_of(current).ok()?.1.info().has_float64 {
+                return None;
+            }
+            Some(runtime.default_stream(runtime.device_of_doubles()?).ok()?.id)
+        };
+        other().unwrap_or(current)
+    }
+
+    fn device_of_doubles(&self) -> Option<DeviceId> {
+        let found = self.devices.read().iter().position(|(device, _)| device.info().has_float64)?;
+        Some(DeviceId(found as u16))
+    }
+
     pub fn synchronize(&self, stream: StreamId) -> Result<()> {
         let (queue, tick) = self.scheduler.lock().flush(stream)?;
         self.wait(queue, tick)
@@ -120,4 +158,15 @@ impl Runtime {
     pub fn wait(&self, queue: holdall_memory::QueueId, tick: holdall_memory::Tick) -> Result<()> {
         self.timelines.wait(queue, tick).map_err(|e| Error::new(ErrorKind::Device, "eval", e.to_string()))
     }
+}
+
+/// The place of the device called `name` (`cpu`, `cuda:1`; an index of 0 may be left out).
+pub(crate) fn find<'a>(devices: impl Iterator<Item = &'a dyn Device> + Clone, name: &str) -> Result<usize> {
+    let plain = |name: &'a str| name.strip_suffix(":0").unwrap_or(name);
+    let wanted = name.strip_suffix(":0").unwrap_or(name);
+    devices.clone().position(|d| plain(&d.info().name) == wanted).ok_or_else(|| {
+        let names: Vec<&str> = devices.map(|d| d.info().name.as_str()).collect();
+        let message = format!("no device {name:?}; there are: {}", names.join(", "));
+        Error::new(ErrorKind::Device, "device", message)
+    })
 }

@@ -29,8 +29,53 @@ pub fn isa(levels: &[&str]) -> Result<Option<usize>> {
 /// # Errors
 /// When it is neither 0 nor 1.
 pub fn check() -> Result<bool> {
+    switch("HOLDALL_CHECK")
+}
+
+/// `HOLDALL_VALIDATE`: whether the memory protocol is checked while programs run ([`crate::validation`]).
+///
+/// # Errors
+/// When it is neither 0 nor 1.
+pub fn validate() -> Result<bool> {
+    switch("HOLDALL_VALIDATE")
+}
+
+/// `HOLDALL_DEVICE`: the name of the device that is the default one; none said means the best one.
+///
+/// # Errors
+/// When it is no text.
+pub fn device() -> Result<Option<String>> {
+    read("HOLDALL_DEVICE", "the name of a device", |text| Some(text.to_owned()))
+}
+
+/// `HOLDALL_CUDA_GRAPHS`: whether command buffers that come again are launched as CUDA graphs; none said means yes.
+///
+/// # Errors
+/// When it is neither 0 nor 1.
+pub fn cuda_graphs() -> Result<bool> {
     let values = ["0", "1"];
-    let value = read("HOLDALL_CHECK", "0 or 1", |text| values.iter().position(|value| *value == text))?;
+    let value = read("HOLDALL_CUDA_GRAPHS", "0 or 1", |text| values.iter().position(|value| *value == text))?;
+    Ok(value != Some(0))
+}
+
+/// `HOLDALL_CACHE`: the folder for what can be made again; without, `holdall` in the user's cache folder, which is that
+/// of `XDG_CACHE_HOME`, else `.cache` in the home folder. None where there is no home.
+pub fn cache() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = std::env::home_dir();
+    if let Some(path) = folder("HOLDALL_CACHE") {
+        return match (path.strip_prefix("~"), home) {
+            (Ok(rest), Some(home)) => Some(home.join(rest)),
+            _ => Some(path),
+        };
+    }
+    let users = folder("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    Some(users.or_else(|| home.map(|home| home.join(".cache")))?.join("holdall"))
+}
+
+fn switch(name: &str) -> Result<bool> {
+    let values = ["0", "1"];
+    let value = read(name, "0 or 1", |text| values.iter().position(|value| *value == text))?;
     Ok(value == Some(1))
 }
 

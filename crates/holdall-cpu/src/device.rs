@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use holdall_core::command::Launch;
-use holdall_core::device::{Backend, BackendEntry, Device, DeviceInfo, DeviceStream, Kernels, Pointwise};
+use holdall_core::device::{
+    Backend, BackendEntry, Device, DeviceInfo, DeviceStream, Export, Kernels, Pointwise,
+};
 use holdall_core::{Error, ErrorKind, Result, settings};
 use holdall_memory::{Driver, HostDriver, Pool, Storage, Timelines, User};
 
@@ -53,6 +55,7 @@ impl Cpu {
             name: "cpu".into(),
             description: format!("{} threads, {:?}", threads, Isa::get()),
             memory_bytes: driver.total_bytes(),
+            has_float64: true,
         };
         let pool = Pool::new(driver, timelines.clone());
         Ok(Self { info, pool, team: Arc::new(Team::new(threads)), kernels: launch::kernels(threads) })
@@ -82,12 +85,7 @@ impl Device for Cpu {
 
     fn import(&self, from: &dyn Device, bytes: usize) -> Result<Launch> {
         if !from.pool().driver().host_addressable() {
-            let name = &from.info().name;
-            return Err(Error::new(
-                ErrorKind::Device,
-                "copy",
-                format!("{name} has no memory that the host can read"),
-            ));
+            return Ok(Arc::new(CpuLaunch(Arc::new(Fetch { bytes, from: from.export()? }))));
         }
         Ok(Arc::new(CpuLaunch(Arc::new(Copy { bytes, items: items(bytes, self.team.members()) }))))
     }
@@ -108,6 +106,29 @@ impl Device for Cpu {
 
 fn items(bytes: usize, threads: usize) -> usize {
     (bytes >> 20).clamp(1, 4 * threads)
+}
+
+/// Bytes fetched from another device, which does the work.
+#[derive(Debug)]
+struct Fetch {
+    bytes: usize,
+    from: Arc<dyn Export>,
+}
+
+impl Kernel for Fetch {
+    fn items(&self, _: usize) -> usize {
+        1
+    }
+
+    unsafe fn run(&self, _: usize, _: usize, memory: &[Slice], scratch: &mut Scratch) {
+        // SAFETY: the destination is a block of at least these bytes, bound after the source, and there is one item.
+        let into = unsafe { memory[1].write::<u8>(0, self.bytes) };
+        // SAFETY: the source is the block of the other device that the command bound, of at least these bytes, and the
+        // command buffer that runs now has waited for its writer.
+        if let Err(e) = unsafe { self.from.read(memory[0].as_ptr::<u8>(), into) } {
+            scratch.fail(e.to_string());
+        }
+    }
 }
 
 /// Bytes copied from one block to another.

@@ -10,5 +10,5 @@ mod stream;
 mod team;
 
 pub use device::{Cpu, CpuBackend};
-pub use launch::kernels;
+pub use launch::{kernels, load};
 pub use stream::CpuLaunch;

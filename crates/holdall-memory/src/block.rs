@@ -78,6 +78,11 @@ pub unsafe trait Driver: Send + Sync + fmt::Debug + 'static {
         None
     }
 
+    /// Why nothing can be allocated at all, whatever is freed: the device was lost. It goes into the error of who asks.
+    fn failure(&self) -> Option<String> {
+        None
+    }
+
     /// The granularity of large allocations, a power of two.
     fn page_bytes(&self) -> usize {
         4096

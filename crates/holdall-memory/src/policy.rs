@@ -54,7 +54,7 @@ impl Policy {
     pub const RETAINED_UNTIL_COMPLETE: Self =
         Self { name: "retained until complete", reuse_in_stream: false, ..Self::HOLDALL };
 
-    /// [`Self::UNRETAINED`], with the scheduler waiting after each custom kernel: the usual workaround.
+    /// [`Self::UNRETAINED`], for programs that evaluate each custom kernel and wait: the usual workaround.
     pub const EVALUATE_EACH: Self = Self { name: "evaluate each", evaluate_each: true, ..Self::UNRETAINED };
 
     /// Rule 1 off: the scheduler records no waits between streams.
@@ -115,7 +115,7 @@ impl Policy {
         self.host_checked
     }
 
-    /// True when the scheduler has to evaluate and wait after each custom kernel.
+    /// True when programs have to evaluate each custom kernel and wait for it.
     pub const fn evaluate_each_custom_kernel(&self) -> bool {
         self.evaluate_each
     }

@@ -68,6 +68,8 @@ struct Figures {
     retired: usize,
     /// Being asked of the driver at the moment.
     coming: usize,
+    /// How many blocks were given out that had had an owner before.
+    reused: u64,
 }
 
 impl Figures {
@@ -157,6 +159,7 @@ impl Pool {
         {
             state.slabs.taken(at);
         }
+        state.figures.reused += u64::from(block.life > 0);
         drop(state);
         block.life += 1;
         block.host_written = false;
@@ -272,6 +275,11 @@ impl Pool {
     /// Bytes that go back to the driver once the device has finished with them.
     pub fn retired_bytes(&self) -> usize {
         self.state.lock().figures.retired
+    }
+
+    /// How many blocks have been given out that had had an owner before.
+    pub fn reused_blocks(&self) -> u64 {
+        self.state.lock().figures.reused
     }
 
     /// Sets the peak to what is active now.

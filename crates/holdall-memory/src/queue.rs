@@ -211,6 +211,12 @@ impl Completion {
         self.queue
     }
 
+    /// Names something that the device side uses to run the command buffer: a captured graph, say, which recording knows
+    /// nothing of. Only for resources that no recorder binds.
+    pub fn bind_resource<T: Send + 'static>(&mut self, resource: &Resource<T>) {
+        resource.bind(Stamp::new(self.queue, self.tick));
+    }
+
     /// The device has finished the command buffer, and those before it on the stream.
     pub fn done(self) {
         self.end(Outcome::Done);

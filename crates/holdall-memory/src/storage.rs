@@ -199,6 +199,46 @@ impl Storage {
         Ok(f(unsafe { std::slice::from_raw_parts_mut(self.block.address, self.block.bytes) }))
     }
 
+    /// Has the block copied elsewhere by its device, after its last writer: [`Self::with_host`] for memory that the host
+    /// cannot address. `copy` gets the address of the first byte, as the device sees it.
+    ///
+    /// # Errors
+    ///
+    /// If the write failed.
+    ///
+    /// # Safety
+    ///
+    /// `copy` only reads, at most [`Self::bytes`] bytes, and the device has finished with that when it returns.
+    pub unsafe fn copy_out<R>(&self, copy: impl FnOnce(*const u8) -> R) -> Result<R, Error> {
+        if self.pool.policy().host_checked {
+            self.wait_written()?;
+        }
+        let _reading = Held::new(&self.block);
+        Ok(copy(self.block.address))
+    }
+
+    /// Has the block filled by its device, after everything that names it: [`Self::with_host_mut`] for memory that the
+    /// host cannot address.
+    ///
+    /// # Errors
+    ///
+    /// If the block is foreign, or its last write failed.
+    ///
+    /// # Safety
+    ///
+    /// `copy` touches at most [`Self::bytes`] bytes at the address, and the device has finished with that when it
+    /// returns.
+    pub unsafe fn copy_in<R>(&mut self, copy: impl FnOnce(*mut u8) -> R) -> Result<R, Error> {
+        if self.is_foreign() {
+            return Err(Error::new(ErrorKind::Leased, "foreign memory cannot be written"));
+        }
+        if self.pool.policy().host_checked {
+            self.wait_idle()?;
+        }
+        self.block.host_written = true;
+        Ok(copy(self.block.address))
+    }
+
     fn check_host(&self) -> Result<(), Error> {
         if self.pool.driver().host_addressable() {
             Ok(())

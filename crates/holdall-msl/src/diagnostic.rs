@@ -46,6 +46,11 @@ impl Label {
         Some(Self { position, width: map.width(span), line })
     }
 
+    /// A label that another compiler's message gives.
+    pub(crate) fn at(position: Position, width: u32, line: &str) -> Self {
+        Self { position, width, line: line.to_owned() }
+    }
+
     /// Part, line and column of the first character.
     #[must_use]
     pub fn position(&self) -> Position {
@@ -73,6 +78,10 @@ pub struct Note {
 }
 
 impl Note {
+    pub(crate) fn new(message: &str, label: Option<Label>) -> Self {
+        Self { message: message.to_owned(), label }
+    }
+
     /// The text, one line.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -97,6 +106,17 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// What another compiler says.
+    pub(crate) fn foreign(
+        severity: Severity,
+        kind: Kind,
+        message: String,
+        label: Option<Label>,
+        notes: Vec<Note>,
+    ) -> Self {
+        Self { severity, kind, message, label, notes }
+    }
+
     /// How bad it is.
     #[must_use]
     pub fn severity(&self) -> Severity {

@@ -134,16 +134,7 @@ pub(crate) fn tables(interner: &mut Interner) -> (Names, KnownTypes) {
 
 /// What to say about a type that MSL has and this compiler has not.
 pub(crate) fn unsupported_type(name: &str) -> Option<String> {
-    let matrix = ["float", "half"].iter().any(|base| {
-        name.strip_prefix(base).is_some_and(|rest| {
-            let mut parts = rest.split('x');
-            let size = |part: Option<&str>| matches!(part, Some("2" | "3" | "4"));
-            size(parts.next()) && size(parts.next()) && parts.next().is_none()
-        })
-    });
-    let what = if matrix || name == "matrix" {
-        "matrices are"
-    } else if name.starts_with("texture") || name.starts_with("depth") && name.contains("2d") {
+    let what = if name.starts_with("texture") || name.starts_with("depth") && name.contains("2d") {
         "textures are"
     } else {
         match name {

@@ -3,6 +3,7 @@
 //!
 //! * [`Signature`]: the parameters that a kernel gets, derived from names, types and what the body mentions.
 //! * [`compile`]: preprocessor, parser, type checker. Names are resolved, templates instantiated, calls inlined.
+//! * [`cuda`]: the same kernel as CUDA C++, for NVRTC.
 //! * [`ir`]: what comes out, for an interpreter of lanes and for emitters.
 //! * [`Error`], [`Diagnostic`]: what is wrong, with the user's own lines.
 //!
@@ -23,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod ast;
+pub mod cuda;
 mod diagnostic;
 pub mod ir;
 mod known;

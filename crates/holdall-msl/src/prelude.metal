@@ -222,3 +222,204 @@ inline vec<IdxT, 2> elem_to_loc_2_nd(
   return vec<IdxT, 2>(
       elem_to_loc<IdxT>(elem, shape, a_strides, ndim), elem_to_loc<IdxT>(elem, shape, b_strides, ndim));
 }
+
+template <typename IdxT = int64_t>
+inline vec<IdxT, 3> elem_to_loc_3_nd(
+    uint3 elem,
+    constant const int* shape,
+    constant const int64_t* a_strides,
+    constant const int64_t* b_strides,
+    constant const int64_t* c_strides,
+    int ndim) {
+  return vec<IdxT, 3>(
+      elem_to_loc<IdxT>(elem, shape, a_strides, ndim),
+      elem_to_loc<IdxT>(elem, shape, b_strides, ndim),
+      elem_to_loc<IdxT>(elem, shape, c_strides, ndim));
+}
+
+// The same element by element: `location()` is that of the first element until `next` goes on.
+template <int DIM, typename OffsetT = size_t, bool General = true>
+struct LoopedElemToLoc {
+  int dim;
+  OffsetT offset;
+  OffsetT index;
+
+  LoopedElemToLoc(int n) : dim(n), offset(0), index(0) {}
+
+  void next(constant const int* shape, constant const int64_t* strides) { next(1, shape, strides); }
+
+  void next(int n, constant const int* shape, constant const int64_t* strides) {
+    if (dim == 0) return;
+    index += n;
+    offset = elem_to_loc<OffsetT>(index, shape, strides, dim);
+  }
+
+  OffsetT location() const { return offset; }
+};
+
+// What `simd_ballot` tells, as a type.
+struct simd_vote {
+  typedef uint64_t vote_t;
+  vote_t bits;
+
+  simd_vote(vote_t b) : bits(b) {}
+  explicit operator vote_t() const { return bits; }
+  bool all() const { return bits == vote_t(simd_active_threads_mask()); }
+  bool any() const { return bits != 0; }
+};
+
+// Matrices of C columns and R rows.
+template <typename T, int C, int R>
+struct matrix {
+  vec<T, R> columns[C];
+
+  matrix() {
+    for (int c = 0; c < C; c++) columns[c] = vec<T, R>(T(0));
+  }
+  explicit matrix(T diagonal) {
+    for (int c = 0; c < C; c++) {
+      columns[c] = vec<T, R>(T(0));
+      if (c < R) columns[c][c] = diagonal;
+    }
+  }
+  matrix(vec<T, R> a, vec<T, R> b) {
+    static_assert(C == 2, "this matrix has not two columns");
+    columns[0] = a;
+    columns[1] = b;
+  }
+  matrix(vec<T, R> a, vec<T, R> b, vec<T, R> c) {
+    static_assert(C == 3, "this matrix has not three columns");
+    columns[0] = a;
+    columns[1] = b;
+    columns[2] = c;
+  }
+  matrix(vec<T, R> a, vec<T, R> b, vec<T, R> c, vec<T, R> d) {
+    static_assert(C == 4, "this matrix has not four columns");
+    columns[0] = a;
+    columns[1] = b;
+    columns[2] = c;
+    columns[3] = d;
+  }
+
+#define HOLDALL_MATRIX_OF(N, ...)                                                                  \
+  matrix(__VA_ARGS__) {                                                                            \
+    static_assert(C * R == N, "this matrix has another number of elements");                      \
+    const T all[N] = {HOLDALL_FIRST_##N};                                                          \
+    for (int i = 0; i < C * R; i++) columns[i / R][i % R] = all[i];                                \
+  }
+#define HOLDALL_FIRST_4 a, b, c, d
+#define HOLDALL_FIRST_6 HOLDALL_FIRST_4, e, f
+#define HOLDALL_FIRST_8 HOLDALL_FIRST_6, g, h
+#define HOLDALL_FIRST_9 HOLDALL_FIRST_8, i0
+#define HOLDALL_FIRST_12 HOLDALL_FIRST_9, j, k, l
+#define HOLDALL_FIRST_16 HOLDALL_FIRST_12, m, n, o, p
+  HOLDALL_MATRIX_OF(4, T a, T b, T c, T d)
+  HOLDALL_MATRIX_OF(6, T a, T b, T c, T d, T e, T f)
+  HOLDALL_MATRIX_OF(8, T a, T b, T c, T d, T e, T f, T g, T h)
+  HOLDALL_MATRIX_OF(9, T a, T b, T c, T d, T e, T f, T g, T h, T i0)
+  HOLDALL_MATRIX_OF(12, T a, T b, T c, T d, T e, T f, T g, T h, T i0, T j, T k, T l)
+  HOLDALL_MATRIX_OF(16, T a, T b, T c, T d, T e, T f, T g, T h, T i0, T j, T k, T l, T m, T n, T o, T p)
+
+  thread vec<T, R>& operator[](int c) { return columns[c]; }
+};
+
+#define HOLDALL_MATRICES(T)        \
+  typedef matrix<T, 2, 2> T##2x2;  \
+  typedef matrix<T, 2, 3> T##2x3;  \
+  typedef matrix<T, 2, 4> T##2x4;  \
+  typedef matrix<T, 3, 2> T##3x2;  \
+  typedef matrix<T, 3, 3> T##3x3;  \
+  typedef matrix<T, 3, 4> T##3x4;  \
+  typedef matrix<T, 4, 2> T##4x2;  \
+  typedef matrix<T, 4, 3> T##4x3;  \
+  typedef matrix<T, 4, 4> T##4x4;
+HOLDALL_MATRICES(float)
+HOLDALL_MATRICES(half)
+
+template <typename T, int C, int R>
+matrix<T, C, R> operator+(matrix<T, C, R> a, matrix<T, C, R> b) {
+  for (int c = 0; c < C; c++) a.columns[c] += b.columns[c];
+  return a;
+}
+template <typename T, int C, int R>
+matrix<T, C, R> operator-(matrix<T, C, R> a, matrix<T, C, R> b) {
+  for (int c = 0; c < C; c++) a.columns[c] -= b.columns[c];
+  return a;
+}
+template <typename T, int C, int R>
+matrix<T, C, R> operator-(matrix<T, C, R> a) {
+  for (int c = 0; c < C; c++) a.columns[c] = -a.columns[c];
+  return a;
+}
+template <typename T, int C, int R>
+matrix<T, C, R> operator*(matrix<T, C, R> a, T b) {
+  for (int c = 0; c < C; c++) a.columns[c] *= b;
+  return a;
+}
+template <typename T, int C, int R>
+matrix<T, C, R> operator*(T a, matrix<T, C, R> b) {
+  return b * a;
+}
+template <typename T, int C, int R>
+vec<T, R> operator*(matrix<T, C, R> a, vec<T, C> b) {
+  vec<T, R> sum = a.columns[0] * b[0];
+  for (int c = 1; c < C; c++) sum = fma(a.columns[c], vec<T, R>(b[c]), sum);
+  return sum;
+}
+template <typename T, int C, int R>
+vec<T, C> operator*(vec<T, R> a, matrix<T, C, R> b) {
+  vec<T, C> products;
+  for (int c = 0; c < C; c++) products[c] = dot(a, b.columns[c]);
+  return products;
+}
+template <typename T, int C, int K, int R>
+matrix<T, C, R> operator*(matrix<T, K, R> a, matrix<T, C, K> b) {
+  matrix<T, C, R> product;
+  for (int c = 0; c < C; c++) product.columns[c] = a * b.columns[c];
+  return product;
+}
+template <typename T, int C, int R>
+thread matrix<T, C, R>& operator+=(thread matrix<T, C, R>& a, matrix<T, C, R> b) {
+  a = a + b;
+  return a;
+}
+template <typename T, int C, int R>
+thread matrix<T, C, R>& operator-=(thread matrix<T, C, R>& a, matrix<T, C, R> b) {
+  a = a - b;
+  return a;
+}
+template <typename T, int C, int R>
+thread matrix<T, C, R>& operator*=(thread matrix<T, C, R>& a, T b) {
+  a = a * b;
+  return a;
+}
+template <typename T, int N>
+thread matrix<T, N, N>& operator*=(thread matrix<T, N, N>& a, matrix<T, N, N> b) {
+  a = a * b;
+  return a;
+}
+
+template <typename T, int C, int R>
+matrix<T, R, C> transpose(matrix<T, C, R> a) {
+  matrix<T, R, C> turned;
+  for (int r = 0; r < R; r++) {
+    for (int c = 0; c < C; c++) turned.columns[r][c] = a.columns[c][r];
+  }
+  return turned;
+}
+
+template <typename T>
+T determinant(matrix<T, 2, 2> a) {
+  return a.columns[0].x * a.columns[1].y - a.columns[1].x * a.columns[0].y;
+}
+template <typename T>
+T determinant(matrix<T, 3, 3> a) {
+  return dot(a.columns[0], cross(a.columns[1], a.columns[2]));
+}
+// Along the first row.
+template <typename T>
+T determinant(matrix<T, 4, 4> a) {
+  const vec<T, 3> p = a.columns[0].yzw, q = a.columns[1].yzw, r = a.columns[2].yzw, s = a.columns[3].yzw;
+  return a.columns[0].x * dot(q, cross(r, s)) - a.columns[1].x * dot(p, cross(r, s)) +
+      a.columns[2].x * dot(p, cross(q, s)) - a.columns[3].x * dot(p, cross(q, r));
+}

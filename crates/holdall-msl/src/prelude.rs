@@ -14,7 +14,7 @@ use crate::preprocess::{Macro, Preprocessor};
 use crate::source::{Part, SourceMap};
 use crate::symbol::{Interner, Symbol};
 
-const TEXT: &str = include_str!("prelude.metal");
+pub(crate) const TEXT: &str = include_str!("prelude.metal");
 
 /// The parsed prelude.
 pub(crate) struct Prelude {

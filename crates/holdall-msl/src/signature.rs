@@ -64,6 +64,8 @@ pub struct BufferParameter {
     pub is_reference: bool,
     /// The elements are atomic.
     pub is_atomic: bool,
+    /// Of a [`BufferRole::Parameter`], how many elements it has; otherwise 0.
+    pub n_elems: u32,
 }
 
 impl BufferParameter {
@@ -123,7 +125,15 @@ impl Signature {
     ) -> Result<Self, Error> {
         let mut signature = Self::default();
         let mut push = |name: String, role, element, space, is_reference, is_atomic| {
-            signature.buffers.push(BufferParameter { name, role, element, space, is_reference, is_atomic });
+            signature.buffers.push(BufferParameter {
+                name,
+                role,
+                element,
+                space,
+                is_reference,
+                is_atomic,
+                n_elems: 0,
+            });
         };
         for (i, input) in inputs.iter().enumerate() {
             let is_small = is_small(input.ndim, input.n_elems);
@@ -155,17 +165,39 @@ impl Signature {
             let role = BufferRole::Output(i as u32);
             push(output.name.to_owned(), role, output.element, Space::Device, false, atomic_outputs);
         }
-        let mentioned = Attribute::ALL.iter().filter(|attribute| body.contains(attribute.name()));
-        signature.attributes = mentioned.copied().collect();
-        signature.template = template.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         if outputs.is_empty() && updated.is_empty() {
             return Err(Error::argument("a kernel has at least one output"));
         }
-        signature.validate(atomic_outputs)?;
-        Ok(signature)
+        signature.finish(body, template)
     }
 
-    fn validate(&self, atomic_outputs: bool) -> Result<(), Error> {
+    /// A signature of these buffers, with the attributes that the body mentions: for kernels whose text says what their
+    /// parameters are.
+    ///
+    /// # Errors
+    /// If a name is no identifier or occurs twice, if there is no atomic type for elements that are said to be atomic, or
+    /// if a parameter has no elements.
+    pub fn new(
+        buffers: Vec<BufferParameter>,
+        body: &str,
+        template: &[(&str, TemplateValue)],
+    ) -> Result<Self, Error> {
+        let empty = buffers.iter().find(|b| matches!(b.role, BufferRole::Parameter(_)) && b.n_elems == 0);
+        if let Some(empty) = empty {
+            return Err(Error::argument(format!("the parameter `{}` has no elements", empty.name)));
+        }
+        Self { buffers, ..Self::default() }.finish(body, template)
+    }
+
+    fn finish(mut self, body: &str, template: &[(&str, TemplateValue)]) -> Result<Self, Error> {
+        let mentioned = Attribute::ALL.iter().filter(|attribute| body.contains(attribute.name()));
+        self.attributes = mentioned.copied().collect();
+        self.template = template.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        self.validate()?;
+        Ok(self)
+    }
+
+    fn validate(&self) -> Result<(), Error> {
         let buffers = self.buffers.iter().map(|buffer| buffer.name.as_str());
         let names: Vec<&str> = buffers.chain(self.template.iter().map(|(name, _)| name.as_str())).collect();
         for (i, name) in names.iter().enumerate() {
@@ -178,24 +210,24 @@ impl Signature {
                 return Err(Error::argument(format!("there are two parameters `{name}`")));
             }
         }
-        if atomic_outputs {
-            let wrong = self.buffers.iter().find(|b| {
-                b.is_atomic
-                    && !matches!(
-                        b.element,
-                        ElementType::I32
-                            | ElementType::U32
-                            | ElementType::F32
-                            | ElementType::Bool
-                            | ElementType::U64
-                    )
-            });
-            if let Some(wrong) = wrong {
+        let wrong = self.buffers.iter().find(|b| {
+            b.is_atomic
+                && !matches!(
+                    b.element,
+                    ElementType::I32
+                        | ElementType::U32
+                        | ElementType::F32
+                        | ElementType::Bool
+                        | ElementType::U64
+                )
+        });
+        match wrong {
+            Some(wrong) => {
                 let message = format!("`{}`: there is no atomic `{}`", wrong.name, wrong.element.msl());
-                return Err(Error::argument(message));
+                Err(Error::argument(message))
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The buffers, in the order in which a launch binds them.

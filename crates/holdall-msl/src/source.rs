@@ -30,6 +30,13 @@ impl fmt::Display for Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Location(u32);
 
+impl Location {
+    /// Bytes behind the location `first` of a text, of a token in it that came out of no macro.
+    pub(crate) fn offset_from(self, first: u32) -> usize {
+        self.0.saturating_sub(first) as usize
+    }
+}
+
 const EXPANDED: u32 = 1 << 31;
 
 /// A piece of the source: from the first byte of one token to behind the last byte of another.

@@ -61,6 +61,7 @@ impl SimDevice {
             name: format!("sim:{seed}"),
             description: format!("simulated, policy {:?}", policy.name()),
             memory_bytes,
+            has_float64: true,
         };
         Arc::new(Self { info, world, driver, pool, kernels: holdall_cpu::kernels(THREADS) })
     }

@@ -2,7 +2,8 @@
 //!
 //! [`SimDevice`] implements the traits of a Holdall device, so whole graphs run on it, with the CPU's kernels. It runs
 //! command buffers in any order that barriers and waits allow, and its pool can follow any retention
-//! [`Policy`](holdall_memory::Policy), wrong ones included. [`compare`] runs random programs under several of them.
+//! [`Policy`](holdall_memory::Policy), wrong ones included. [`compare`] runs random programs ([`Workload`]) of custom
+//! kernels and built-in ops under several of them, and [`Stress`] runs such programs on a real device.
 //!
 //! ```
 //! use holdall_core::{Array, Stream};
@@ -40,7 +41,7 @@
 //! | rule of `holdall-memory` | test | policy without it | reported as |
 //! |---|---|---|---|
 //! | 1 waits | `accesses::waits`, `graphs` | `WITHOUT_WAITS` | [`MissingWait`](ViolationKind::MissingWait) |
-//! | 2 stamps | `rules::reuse`, `rules::trim`, `graphs` | `WITHOUT_STAMPS` | [`EarlyReuse`](ViolationKind::EarlyReuse), [`AfterRelease`](ViolationKind::AfterRelease), or `MissingWait` where a value's memory is taken over |
+//! | 2 stamps | `rules::reuse`, `rules::trim`, `graphs` | `WITHOUT_STAMPS` | [`EarlyReuse`](ViolationKind::EarlyReuse), [`AfterRelease`](ViolationKind::AfterRelease), `MissingWait` where a value's memory is taken over, or [`HostAccess`](ViolationKind::HostAccess) where the host fills it |
 //! | 3 free through the pool | `rules::reuse`, `rules::trim`, `graphs` | `WITHOUT_POOLED_FREE` | `AfterRelease` |
 //! | 4 reuse | `rules::reuse`, `graphs` | `WITHOUT_REUSE_CHECK` | `EarlyReuse`, or `MissingWait` as above |
 //! | 4 host | `accesses::the_host_waits`, `accesses::the_host_writes_no_block_in_use`, `graphs` | `WITHOUT_HOST_CHECK` | [`HostAccess`](ViolationKind::HostAccess) |
@@ -57,9 +58,11 @@
 //! nobody wrote is not reported, but finds NaN.
 
 mod block;
+mod compare;
 mod device;
 mod driver;
 mod execute;
+mod load;
 mod order;
 mod random;
 mod report;
@@ -69,7 +72,9 @@ mod tests;
 mod violation;
 mod world;
 
+pub use compare::{COMPARED, Comparison, Outcome, compare};
 pub use device::{Loan, SimDevice, SimKernel, SimOptions};
+pub use load::{Counts, Difference, Evaluation, Menu, Missing, Outputs, Run, Workload};
 pub use report::Report;
-pub use stress::{Comparison, Outcome, Workload, compare};
+pub use stress::{Settings, Stop, Stress, Totals};
 pub use violation::{Hazard, Party, Violation, ViolationKind};

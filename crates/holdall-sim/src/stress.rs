@@ -1,216 +1,278 @@
-//! Random programs, and what becomes of them under each retention policy.
+//! The load on a device of this machine, which has Holdall's policy: is every result right, whatever happens meanwhile?
+//!
+//! Each round is a random program, run first op by op on one stream, then as it is meant: on several streams, evaluated
+//! behind, while one other thread trims and resizes the cache at random moments and another one drops arrays. Then once
+//! more with hardly more memory than the program has in use at its peak. All results have to be equal, bit by bit.
 
-use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use holdall_core::device::{Device, DeviceId};
-use holdall_core::{Array, Result, Stream, async_eval};
-use holdall_memory::Policy;
+use holdall_core::{Error, ErrorKind, Result, Stream, validation};
 
-use crate::device::{SimDevice, SimOptions};
+use crate::load::{Counts, Evaluation, Menu, Missing, Outputs, Run, Workload};
 use crate::random::Random;
-use crate::report::Report;
 
-/// A random program over arrays of float32: elementwise ops, views, products, softmax, updates in place, on several
-/// streams; arrays are dropped and caches trimmed at random moments, and evaluation runs behind. The same workload is
-/// the same program on every device.
+/// Streams that programs are spread over.
+const STREAMS: usize = 4;
+/// Messages that are kept.
+const MESSAGES: usize = 16;
+/// How often a program may run out of memory, each time with an eighth more, before that counts as a violation: then it
+/// has several times what it needs.
+const ATTEMPTS: usize = 12;
+
+/// Memory beyond what is in use: small blocks come in slabs, of which a few are hardly used. In bytes, and in pages of
+/// the device, of which a slab has one at least.
+const SLACK: (usize, usize) = (96 << 10, 3);
+
+/// What a stress run does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Workload {
-    /// Decides the program, and on a simulated device the order in which it runs.
+pub struct Settings {
+    /// The first round's seed; those after it count up.
     pub seed: u64,
-    /// How many ops.
-    pub ops: usize,
-    /// On how many streams.
-    pub streams: usize,
-    /// Arrays are squares of so many elements a side.
-    pub side: usize,
+    /// The share of custom kernels that run in checked mode, in percent.
+    pub checked_percent: usize,
+    /// Each round is one graph with so many calls of custom kernels on two streams, evaluated in the end; otherwise
+    /// rounds are shorter programs of random sizes, evaluated at random moments.
+    pub graph_calls: Option<usize>,
 }
 
-impl Default for Workload {
-    /// 200 ops on 3 streams over arrays of 40 × 40.
-    fn default() -> Self {
-        Self { seed: 0, ops: 200, streams: 3, side: 40 }
-    }
+/// What has happened so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Rounds that ended.
+    pub rounds: u64,
+    /// What the programs did, op by op and as they are meant.
+    pub counts: Counts,
+    /// Blocks that the pool gave out again.
+    pub blocks_reused: u64,
+    /// Uses of blocks whose order was checked.
+    pub uses_checked: u64,
+    /// Times that the cache was trimmed or resized.
+    pub trims: u64,
+    /// Times that a program did not get along with the memory that it was left.
+    pub out_of_memory: u64,
+    /// Evaluations that failed: uses of memory that are not ordered, mistakes that checked mode found, failures of the
+    /// device, memory that did not come back.
+    pub violations: u64,
+    /// Arrays with a wrong bit.
+    pub wrong_results: u64,
+    /// Elements that are NaN, which none should be.
+    pub nans: u64,
+    /// The first seed of a round with anything of that.
+    pub first_bad_seed: Option<u64>,
+    /// What was wrong; the first few.
+    pub messages: Vec<String>,
 }
 
-/// Arrays that a program keeps.
-const KEPT: usize = 12;
+/// Asked whether to stop.
+pub type Stop<'a> = &'a dyn Fn(&Totals) -> bool;
 
-impl Workload {
-    /// Runs the program on the CPU, one stream.
-    ///
-    /// # Errors
-    /// When an op or the device fails.
-    pub fn on_cpu(&self) -> Result<Vec<f32>> {
-        self.run(&[Stream::default_of(DeviceId::DEFAULT)?], None)
-    }
-
-    /// Runs the program on a new simulated device.
-    ///
-    /// # Errors
-    /// When an op or the device fails. What the device finds wrong is no error.
-    pub fn on_sim(&self, policy: Policy) -> Result<(Vec<f32>, Report)> {
-        let (sim, id) = SimDevice::add(SimOptions { seed: self.seed, policy, ..SimOptions::default() })?;
-        let streams = (0..self.streams.max(1)).map(|_| Stream::new(id)).collect::<Result<Vec<_>>>()?;
-        let values = self.run(&streams, Some(&sim))?;
-        sim.run_all();
-        let report = sim.report();
-        // Devices stay for as long as the process lives; their memory need not.
-        sim.pool().clear_cache();
-        Ok((values, report))
-    }
-
-    /// Runs the program, and gives the elements of what it keeps.
-    fn run(&self, streams: &[Stream], sim: Option<&SimDevice>) -> Result<Vec<f32>> {
-        // The program must not depend on the device: what is only for a simulated one has numbers of its own.
-        let mut random = Random::new(self.seed);
-        let mut habits = Random::new(!self.seed);
-        // Each op stands for a custom kernel here; what an op drops inside of itself is not covered by that.
-        let each = sim.is_some_and(|sim| sim.pool().policy().evaluate_each_custom_kernel());
-        let n = self.side.max(4);
-        let mut kept = Vec::new();
-        for i in 0..4 {
-            let data: Vec<f32> = (0..n * n).map(|_| random.below(2001) as f32 / 1000.0 - 1.0).collect();
-            kept.push(streams[i % streams.len()].scope(|| Array::from_slice(&data, &[n, n]))?);
+impl Totals {
+    /// Asks `stop`, with what a program has done counted in.
+    fn watch<'a>(&self, stop: Stop<'a>) -> impl FnMut(Counts, u64) -> bool + use<'a> {
+        let (counts, mut now) = (self.counts, self.clone());
+        move |more, _| {
+            now.counts = counts;
+            now.counts += more;
+            stop(&now)
         }
-        for _ in 0..self.ops {
-            let stream = streams[random.below(self.streams.max(1)) % streams.len()];
-            let made = stream.scope(|| op(&mut random, &kept, n))?;
-            if each {
-                made.eval()?;
+    }
+
+    /// Whether nothing was wrong.
+    pub fn is_clean(&self) -> bool {
+        self.violations == 0 && self.wrong_results == 0 && self.nans == 0
+    }
+}
+
+/// A stress run on one device.
+#[derive(Debug)]
+pub struct Stress {
+    device: Arc<dyn Device>,
+    streams: Vec<Stream>,
+    menu: Menu,
+    missing: Vec<Missing>,
+    settings: Settings,
+    totals: Totals,
+    reused_before: u64,
+    checked_before: u64,
+}
+
+impl Stress {
+    /// Turns [`validation`] on, and looks at what the device can run. What it cannot is left out; a custom kernel that does not compile there, or an
+    /// op whose kernel fails, is a violation.
+    ///
+    /// # Errors
+    /// When the device does not exist, holds no arrays, or has no custom kernels.
+    pub fn new(device: DeviceId, settings: Settings) -> Result<Self> {
+        validation::enable();
+        let streams = (0..STREAMS).map(|_| Stream::new(device)).collect::<Result<Vec<_>>>()?;
+        let (menu, missing) = Menu::of(streams[0])?;
+        let device = device.get()?;
+        if menu.is_empty() {
+            let why = missing.first().map_or(String::new(), |m| format!(": {}", m.why));
+            let message = format!("{} runs no custom kernels{why}", device.info().name);
+            return Err(Error::new(ErrorKind::Kernel, "stress", message));
+        }
+        let reused_before = device.pool().reused_blocks();
+        let checked_before = validation::checked_uses();
+        let mut totals = Totals::default();
+        for fault in missing.iter().filter(|m| m.is_fault) {
+            totals.violations += 1;
+            totals.messages.push(format!("{}: {}", fault.name, fault.why));
+            totals.first_bad_seed = Some(settings.seed);
+        }
+        totals.messages.truncate(MESSAGES);
+        Ok(Self { device, streams, menu, missing, settings, totals, reused_before, checked_before })
+    }
+
+    /// What the device cannot run.
+    pub fn missing(&self) -> &[Missing] {
+        &self.missing
+    }
+
+    /// What has happened so far.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The next round. `stop` is asked after each step, gets what has happened up to then, and ends the round when it says
+    /// so.
+    pub fn round(&mut self, stop: Stop<'_>) {
+        let load = self.workload(self.settings.seed.wrapping_add(self.totals.rounds));
+        let was_clean = self.totals.is_clean();
+        let limit = self.device.pool().memory_limit();
+        let outcome = self.compare(&load, stop);
+        let pool = self.device.pool();
+        pool.set_memory_limit(limit);
+        self.totals.blocks_reused = pool.reused_blocks() - self.reused_before;
+        self.totals.uses_checked = validation::checked_uses() - self.checked_before;
+        if let Err(error) = outcome {
+            self.totals.violations += 1;
+            self.note(&load, &error.to_string());
+        }
+        if was_clean && !self.totals.is_clean() {
+            self.totals.first_bad_seed = Some(load.seed);
+        }
+        self.totals.rounds += u64::from(!stop(&self.totals));
+    }
+
+    /// The program of a seed.
+    fn workload(&self, seed: u64) -> Workload {
+        let checked_percent = self.settings.checked_percent;
+        if let Some(calls) = self.settings.graph_calls {
+            let (ops, streams, side) = (2 * calls, 2, 48);
+            return Workload { seed, ops, streams, side, checked_percent, fresh_one_in: 256, whole: true };
+        }
+        let mut random = Random::new(seed ^ 0x5EED);
+        Workload {
+            seed,
+            ops: 100 + random.below(300),
+            streams: 1 + random.below(STREAMS),
+            // Some share slabs, some have blocks of their own.
+            side: [9, 20, 31, 32, 34, 40, 64, 96][random.below(8)],
+            checked_percent,
+            fresh_one_in: 16,
+            whole: random.one_in(3),
+        }
+    }
+
+    fn compare(&mut self, load: &Workload, stop: Stop<'_>) -> Result<()> {
+        let pool = self.device.pool().clone();
+        let mut run = Run {
+            streams: &self.streams[..1],
+            menu: &self.menu,
+            evaluation: Evaluation::EachOp,
+            between: &mut self.totals.watch(stop),
+            dropper: None,
+        };
+        let right = load.run(&mut run)?;
+        self.totals.counts += right.counts;
+        pool.reset_peak();
+        let free = self.disturbed(load, stop)?;
+        self.judge(load, &free, &right, "without a limit");
+        drop(free);
+        let mut limit = pool.peak_bytes() + SLACK.0.max(SLACK.1 * pool.driver().page_bytes());
+        for attempt in 1.. {
+            if stop(&self.totals) {
+                break;
             }
-            let at = random.below(KEPT);
-            if at < kept.len() {
-                kept[at] = made;
-            } else {
-                kept.push(made);
-            }
-            match random.below(8) {
-                0 => async_eval(&[&kept[random.below(kept.len())]])?,
-                1 => kept[random.below(kept.len())].eval()?,
-                2 if kept.len() > 4 => drop(kept.swap_remove(random.below(kept.len()))),
-                3 => async_eval(&kept.iter().collect::<Vec<_>>())?,
-                _ => {}
-            }
-            if let Some(sim) = sim {
-                match habits.below(24) {
-                    0 => sim.pool().trim(habits.below(8 * n * n)),
-                    1 => drop(sim.pool().set_cache_limit(habits.below(40 * n * n))),
-                    2 => drop(sim.pool().set_cache_limit(usize::MAX)),
-                    _ => {}
+            pool.set_memory_limit(limit);
+            match self.disturbed(load, stop) {
+                Err(error) if error.kind() == ErrorKind::Memory && attempt < ATTEMPTS => {
+                    self.totals.out_of_memory += 1;
+                    limit += limit / 8;
+                }
+                Err(error) => return Err(error),
+                Ok(outputs) => {
+                    self.judge(load, &outputs, &right, "with little memory");
+                    break;
                 }
             }
         }
-        async_eval(&kept.iter().collect::<Vec<_>>())?;
-        let mut values = Vec::with_capacity(kept.len() * n * n);
-        for x in &kept {
-            values.extend(streams[0].scope(|| x.to_vec::<f32>())?);
-        }
-        Ok(values)
-    }
-}
-
-/// A random op over arrays of `n` by `n` with elements within ±1, which its result is, too.
-fn op(random: &mut Random, kept: &[Array], n: usize) -> Result<Array> {
-    let x = &kept[random.below(kept.len())];
-    let y = &kept[random.below(kept.len())];
-    match random.below(12) {
-        0 => x.sin(),
-        1 => x.add(y)?.multiply(0.5f32),
-        2 => x.multiply(y)?.add(x)?.multiply(0.5f32),
-        3 => x.subtract(y)?.multiply(0.25f32)?.cos(),
-        4 => x.matmul(y)?.multiply(1.0 / n as f32),
-        5 => x.transpose(&[])?.matmul(&y.slice_axis(0, 0, n as i64)?)?.multiply(1.0 / n as f32),
-        6 => x.softmax(Some(&[-1]), false),
-        7 => {
-            let cut = random.below(n) as i64;
-            Array::concatenate(&[&x.slice_axis(0, cut, n as i64)?, &y.slice_axis(0, 0, cut)?], Some(0))
-        }
-        8 => {
-            let (r, c) = (random.below(n - 1) as i64, random.below(n - 1) as i64);
-            let part = y.slice_axis(0, 0, n as i64 - r)?.slice_axis(1, 0, n as i64 - c)?;
-            x.slice_update(&part, &[r, c], &[n as i64, n as i64], &[])
-        }
-        9 => x.transpose(&[])?.multiply(y),
-        10 => {
-            // A row has a small block of its own.
-            let row = x.slice_axis(0, 0, 1)?.reshape(&[-1])?.add(0.0f32)?.contiguous();
-            row.broadcast_to(&[n, n])?.multiply(y)
-        }
-        _ => x.reshape(&[-1])?.slice_axis(0, 0, n as i64)?.multiply(y)?.abs(),
-    }
-}
-
-/// What a policy made of a workload.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// What the device saw.
-    pub report: Report,
-    /// The share of the outputs, in percent, that differ from the CPU's.
-    pub wrong_percent: f64,
-    /// The share of the outputs, in percent, that are NaN.
-    pub nan_percent: f64,
-}
-
-/// The same workloads under several policies: one row each.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
-    /// What each policy made of all workloads together: violations are summed, peaks are the highest.
-    pub rows: Vec<Outcome>,
-    /// How many seeds each ran.
-    pub seeds: u64,
-}
-
-/// Runs `seeds` variants of `workload`, from its own seed on, under each policy.
-///
-/// # Errors
-/// When an op or a device fails. What a device finds wrong is no error.
-pub fn compare(workload: Workload, seeds: u64, policies: &[Policy]) -> Result<Comparison> {
-    let mut rows: Vec<Outcome> = Vec::new();
-    let (mut wrong, mut nan, mut all) = (vec![0; policies.len()], vec![0; policies.len()], 0);
-    for seed in 0..seeds {
-        let workload = Workload { seed: workload.seed.wrapping_add(seed), ..workload };
-        let expected = workload.on_cpu()?;
-        all += expected.len();
-        for (i, policy) in policies.iter().enumerate() {
-            let (values, report) = workload.on_sim(*policy)?;
-            wrong[i] += values.iter().zip(&expected).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
-            nan[i] += values.iter().filter(|v| v.is_nan()).count();
-            match rows.get_mut(i) {
-                Some(row) => row.report.merge(report),
-                None => rows.push(Outcome { report, wrong_percent: 0.0, nan_percent: 0.0 }),
-            }
-        }
-    }
-    for (i, row) in rows.iter_mut().enumerate() {
-        row.wrong_percent = 100.0 * wrong[i] as f64 / all.max(1) as f64;
-        row.nan_percent = 100.0 * nan[i] as f64 / all.max(1) as f64;
-    }
-    Ok(Comparison { rows, seeds })
-}
-
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<40} {:>10} {:>8} {:>8} {:>12} {:>13}",
-            format!("policy ({} seeds)", self.seeds),
-            "violations",
-            "wrong",
-            "NaN",
-            "peak KiB",
-            "virtual ms"
-        )?;
-        for row in &self.rows {
-            let Outcome { report, wrong_percent, nan_percent } = row;
-            writeln!(
-                f,
-                "{:<40} {:>10} {wrong_percent:>7.2}% {nan_percent:>7.2}% {:>12} {:>13.2}",
-                report.policy,
-                report.n_violations(),
-                report.peak_bytes >> 10,
-                report.virtual_ns as f64 / 1e6,
-            )?;
-        }
         Ok(())
+    }
+
+    /// Runs a program while other threads disturb it.
+    fn disturbed(&mut self, load: &Workload, stop: Stop<'_>) -> Result<Outputs> {
+        let (pool, over, trims) = (self.device.pool().clone(), AtomicBool::new(false), AtomicU64::new(0));
+        let cache_limit = pool.cache_limit();
+        let (sender, receiver) = channel();
+        let outcome = std::thread::scope(|scope| {
+            scope.spawn(move || receiver.into_iter().for_each(drop));
+            scope.spawn(|| {
+                let mut random = Random::new(load.seed ^ 0x7219);
+                let area = load.side * load.side * 4;
+                while !over.load(Ordering::Relaxed) {
+                    match random.below(4) {
+                        0 => pool.clear_cache(),
+                        1 => pool.trim(random.below(16 * area)),
+                        2 => drop(pool.set_cache_limit(random.below(64 * area))),
+                        _ => drop(pool.set_cache_limit(cache_limit)),
+                    }
+                    trims.fetch_add(1, Ordering::Relaxed);
+                    std::thread::sleep(Duration::from_micros(50 + random.below(3000) as u64));
+                }
+            });
+            let outcome = load.run(&mut Run {
+                streams: &self.streams,
+                menu: &self.menu,
+                evaluation: Evaluation::AsBuilt,
+                between: &mut self.totals.watch(stop),
+                dropper: (!load.whole).then_some(&sender),
+            });
+            over.store(true, Ordering::Relaxed);
+            drop(sender);
+            outcome
+        });
+        pool.set_cache_limit(cache_limit);
+        self.totals.trims += trims.into_inner();
+        if let Ok(outputs) = &outcome {
+            self.totals.counts += outputs.counts;
+        }
+        outcome
+    }
+
+    fn judge(&mut self, load: &Workload, outputs: &Outputs, right: &Outputs, how: &str) {
+        if outputs.stopped || right.stopped {
+            return;
+        }
+        let found = outputs.difference(right);
+        self.totals.wrong_results += found.arrays;
+        self.totals.nans += found.nans;
+        if found.elements > 0 {
+            let (arrays, elements, of) = (found.arrays, found.elements, found.of);
+            self.note(load, &format!("{how}: {arrays} arrays are wrong, in {elements} of {of} elements"));
+        } else if found.nans > 0 {
+            self.note(load, &format!("{how}: {} elements are NaN", found.nans));
+        }
+    }
+
+    fn note(&mut self, load: &Workload, message: &str) {
+        if self.totals.messages.len() < MESSAGES {
+            self.totals.messages.push(format!("seed {}: {message}", load.seed));
+        }
     }
 }

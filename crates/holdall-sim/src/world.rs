@@ -3,6 +3,9 @@
 //! The device runs while the host does something else, but on a clock of its own: it goes on when the host submits (and
 //! time has passed for the host) and when a thread waits for it. Nothing depends on the real time or on threads of the
 //! device, so a seed and a program that runs on one thread give the same history each time.
+//!
+//! How long something takes is decided by the seed and by what it is (stream, command buffer, command), never by what
+//! happened before. So the times of two policies differ by what the policies do, and not by luck.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -38,7 +41,10 @@ pub(crate) struct World {
 }
 
 pub(crate) struct State {
+    /// Decides orders.
     pub random: Random,
+    /// Decides durations.
+    seed: u64,
     pub memory: Memory,
     /// Where blocks are, by their present names.
     pub owners: FxHashMap<BlockId, Place>,
@@ -102,6 +108,7 @@ impl World {
     pub fn new(timelines: Arc<Timelines>, policy: &'static str, seed: u64, lose: Vec<u64>) -> Arc<Self> {
         let state = State {
             random: Random::new(seed),
+            seed,
             memory: Memory::default(),
             owners: FxHashMap::default(),
             streams: Vec::new(),
@@ -275,8 +282,9 @@ impl State {
             self.order(command, stream, tick, epoch, &clock);
         }
         self.random.shuffle(&mut order[start..]);
-        let delay = self.random.below(DELAY_NS) as u64;
-        let stall = if self.random.one_in(STALL_ONE_IN) { STALL } else { 1 };
+        let mut pace = self.pace(stream, tick, 0);
+        let delay = pace.below(DELAY_NS) as u64;
+        let stall = if pace.one_in(STALL_ONE_IN) { STALL } else { 1 };
         self.streams[stream].clock = clock.clone();
         self.streams[stream].pending.push_back(Buffer {
             tick,
@@ -292,6 +300,15 @@ impl State {
             failure: None,
             completion: Some(completion),
         });
+    }
+
+    /// Numbers that decide how long something takes: a command of a command buffer, or (0) its start.
+    fn pace(&self, stream: usize, tick: u64, what: usize) -> Random {
+        let mut mixed = Random::new(self.seed ^ 0x71C7);
+        for part in [stream as u64, tick, what as u64] {
+            mixed = Random::new(mixed.next() ^ part);
+        }
+        mixed
     }
 
     /// The earliest thing that can happen.
@@ -343,7 +360,8 @@ impl State {
             }
             let bytes: usize = command.bindings.iter().map(|b| b.bound.bytes()).sum();
             let cost = COMMAND_NS + bytes as u64 / BYTES_PER_NS;
-            self.streams[s].time_ns += cost + self.random.below(cost as usize) as u64;
+            let more = self.pace(s, buffer.tick, index + 1).below(cost as usize) as u64;
+            self.streams[s].time_ns += cost + more;
             buffer.next += 1;
         }
         if buffer.next < buffer.order.len() && buffer.failure.is_none() {

@@ -3,4 +3,5 @@
 
 pub mod random;
 pub mod reference;
+pub mod simt;
 pub mod tolerance;

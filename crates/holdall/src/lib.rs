@@ -23,3 +23,10 @@ pub use holdall_core::*;
 
 // Linking a backend is what makes its devices appear.
 use holdall_cpu as _;
+#[cfg(all(feature = "cuda", target_os = "linux"))]
+use holdall_cuda as _;
+
+/// The code of the book is tested, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/book/write-a-kernel.md")]
+mod book {}

@@ -57,6 +57,8 @@ pub enum KernelCommand {
 pub enum Target {
     /// The typed representation that all backends start from
     Ir,
+    /// CUDA C++ for NVRTC, with its options and the kernel's parameters in comments
+    Cuda,
 }
 
 const FORMAT: &str = "\

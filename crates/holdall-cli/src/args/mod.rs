@@ -6,6 +6,7 @@ mod generate;
 mod kernel;
 mod model;
 mod models;
+mod stress;
 mod value;
 
 pub use bench::BenchArgs;
@@ -14,6 +15,7 @@ pub use generate::GenerateArgs;
 pub use kernel::{KernelArgs, KernelCommand, Target};
 pub use model::{ModelArgs, SamplingArgs};
 pub use models::{ModelsArgs, ModelsCommand};
+pub use stress::StressArgs;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -64,6 +66,8 @@ pub enum Command {
     Models(ModelsArgs),
     /// Look for mistakes in custom kernels
     Kernel(KernelArgs),
+    /// Look for wrong results and misused memory under random loads
+    Stress(StressArgs),
     /// Look at this machine, and say what Holdall finds
     Doctor(DoctorArgs),
 }
@@ -85,6 +89,7 @@ Examples:
   holdall bench --model org/name/file.gguf --json
   holdall models list
   holdall kernel check my-kernel.json
+  holdall stress --seconds 600
 
 Environment:
   HOLDALL_CACHE    folder of the models that Holdall fetches by alias, and of the chat's history

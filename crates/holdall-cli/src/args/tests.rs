@@ -58,6 +58,19 @@ fn chat_and_bench_have_their_defaults() {
 }
 
 #[test]
+fn stress_takes_every_option() {
+    let line = "stress --seconds 5 --rounds 6 --seed 7 --device cuda:0 --graph-ops 8 --checked 9 --json";
+    let Ok(Command::Stress(args)) = parse(line) else { panic!() };
+    assert_eq!((args.seconds, args.rounds, args.seed), (Some(5), Some(6), Some(7)));
+    assert_eq!((args.device.as_deref(), args.graph_ops, args.checked), (Some("cuda:0"), Some(8), Some(9)));
+    assert!(args.json && !args.compare);
+    assert!(matches!(parse("stress --compare --rounds 3"), Ok(Command::Stress(args)) if args.compare));
+    for bad in ["--compare --seconds 5", "--compare --graph-ops 5", "--graph-ops 1000001", "--seconds 0"] {
+        assert!(parse(&format!("stress {bad}")).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn models_default_to_the_default_model() {
     let Ok(Command::Models(ModelsArgs { command: ModelsCommand::Fetch { names, verify } })) =
         parse("models fetch")

@@ -53,3 +53,9 @@ pub fn non_empty(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     }
 }
+
+/// A whole number from 0 to 100.
+pub fn percent(text: &str) -> Result<usize, String> {
+    let value = text.trim().parse().ok().filter(|value| *value <= 100);
+    value.ok_or_else(|| "give a whole number from 0 to 100".to_owned())
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use holdall::diagnosis::{self, Found, diagnose};
 use serde::Serialize;
 
 use crate::args::DoctorArgs;
@@ -24,10 +25,60 @@ struct Report {
     devices: Vec<Device>,
     /// Why there are none.
     device_error: Option<String>,
+    /// What GPU backends found, and what they miss.
+    backends: Vec<Backend>,
     caches: Vec<Cache>,
     default_model: DefaultModel,
     network: Network,
     variables: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Backend {
+    name: &'static str,
+    libraries: Vec<Library>,
+    gpus: Vec<Gpu>,
+    /// Why there is no device of it, or why those there are cannot be used.
+    problem: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Library {
+    name: &'static str,
+    purpose: &'static str,
+    path: Option<PathBuf>,
+    version: Option<String>,
+    problem: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Gpu {
+    name: String,
+    description: String,
+    memory_bytes: Option<usize>,
+    capability: Option<String>,
+}
+
+impl Backend {
+    fn look() -> Vec<Self> {
+        let library = |found: diagnosis::Library| {
+            let diagnosis::Library { name, purpose, path, version, problem } = found;
+            Library { name, purpose, path, version, problem }
+        };
+        let gpu = |found: Found| {
+            let Found { name, description, memory_bytes, capability } = found;
+            Gpu { name, description, memory_bytes, capability }
+        };
+        diagnose()
+            .into_iter()
+            .map(|found| Self {
+                name: found.backend,
+                libraries: found.libraries.into_iter().map(library).collect(),
+                gpus: found.devices.into_iter().map(gpu).collect(),
+                problem: found.problem,
+            })
+            .collect()
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -86,6 +137,7 @@ fn look(engine: &dyn Engine, cx: &Context) -> Report {
         machine: Machine::look(),
         devices,
         device_error,
+        backends: Backend::look(),
         caches: vec![cache("holdall", env.cache()), cache("huggingface", env.hf_hub_cache())],
         default_model: DefaultModel {
             name: default.name,
@@ -145,6 +197,27 @@ fn text(report: &Report) -> String {
     }
     if let Some(error) = &report.device_error {
         line("devices", format!("none: {error}"));
+    }
+    for backend in &report.backends {
+        line(backend.name, backend.problem.clone().unwrap_or_else(|| "ready".to_owned()));
+        for gpu in &backend.gpus {
+            let capability = gpu.capability.as_ref().map_or(String::new(), |text| format!(", {text}"));
+            let memory = gpu.memory_bytes.map_or(String::new(), |n| format!(", {}", human_bytes(n as u64)));
+            line("", format!("{} ({}{capability}{memory})", gpu.name, gpu.description));
+        }
+        for library in &backend.libraries {
+            let version = library.version.as_ref().map_or(String::new(), |text| format!(" {text}"));
+            let state = match (&library.path, &library.problem) {
+                (Some(path), None) => format!("{}{version} ({})", library.name, shown(path)),
+                (_, problem) => format!(
+                    "{}, for {}: {}",
+                    library.name,
+                    library.purpose,
+                    problem.as_deref().unwrap_or("missing")
+                ),
+            };
+            line("", state);
+        }
     }
     for cache in &report.caches {
         line(&format!("{} cache", short(cache.name)), format!("{} ({})", shown(&cache.path), size(cache)));

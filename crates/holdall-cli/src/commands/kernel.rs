@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use holdall_formats::npy;
-use holdall_msl::Compiled;
+use holdall_msl::cuda::{self, CudaArgument, CudaOptions};
+use holdall_msl::{Compiled, KernelSource};
 use serde::Serialize;
 
 use super::io::Io;
@@ -50,7 +51,7 @@ fn check(files: &[PathBuf], json: bool, cx: &Context, io: &mut Io<'_>) -> Result
             seconds: 0.0,
             findings: Vec::new(),
         };
-        let Attempt { outcome, assumptions } = kernel::attempt(file)?;
+        let Attempt { outcome, assumptions, .. } = kernel::attempt(file)?;
         say(file, &assumptions, cx);
         let mut texts = Vec::new();
         match outcome {
@@ -112,7 +113,7 @@ fn folder(path: &Path) -> PathBuf {
 
 /// The kernel of a file, compiled.
 fn compiled(file: &KernelFile, cx: &Context) -> Result<Compiled> {
-    let Attempt { outcome, assumptions } = kernel::attempt(file)?;
+    let Attempt { outcome, assumptions, .. } = kernel::attempt(file)?;
     say(file, &assumptions, cx);
     outcome.map_err(|mistakes| {
         cx.ui.note(mistakes.to_string().trim_end());
@@ -155,5 +156,39 @@ fn emit(path: &Path, target: Target, cx: &Context, io: &mut Io<'_>) -> Result<()
     let file = KernelFile::read(path)?;
     match target {
         Target::Ir => io.write(&format!("{}\n", compiled(&file, cx)?.program)),
+        Target::Cuda => io.write(&cuda(&file, cx)?),
     }
+}
+
+/// The kernel's translation unit. What only our own compiler does not know is no reason to give none.
+fn cuda(file: &KernelFile, cx: &Context) -> Result<String> {
+    let Attempt { outcome, assumptions, signature } = kernel::attempt(file)?;
+    say(file, &assumptions, cx);
+    if let Err(mistakes) = outcome {
+        cx.ui.note(mistakes.to_string().trim_end());
+        if mistakes.kind() != holdall_msl::Kind::Unsupported {
+            return Err(Error::new(Kind::Findings, format!("the kernel {} does not compile", file.name)));
+        }
+    }
+    let source = KernelSource { name: &file.name, header: &file.header, body: &file.source };
+    let group: Option<u32> = file.threadgroup.map(|group| group.iter().product());
+    let options = CudaOptions { group_size: group.filter(|n| (1..=1024).contains(n)) };
+    let unit = cuda::translate(&source, &signature, &options).map_err(|mistakes| {
+        cx.ui.note(mistakes.to_string().trim_end());
+        Error::new(Kind::Findings, format!("the kernel {} cannot be translated", file.name))
+    })?;
+    let mut text = format!("// nvrtc: {}\n// kernel: {}\n", unit.options().join(" "), unit.entry());
+    for argument in unit.arguments() {
+        let what = match argument {
+            CudaArgument::Buffer(i) => format!("buffer {}", signature.buffers()[*i].name),
+            CudaArgument::Shape(i) => format!("shape {}", file.input_names[*i as usize]),
+            CudaArgument::Strides(i) => format!("strides {}", file.input_names[*i as usize]),
+            CudaArgument::Ndim(i) => format!("ndim {}", file.input_names[*i as usize]),
+            CudaArgument::Parameter(i, _) => format!("parameter {}", signature.buffers()[*i].name),
+            CudaArgument::Launch => "launch".to_owned(),
+        };
+        text.push_str(&format!("// argument: {what}\n"));
+    }
+    text.push_str(unit.source());
+    Ok(text)
 }

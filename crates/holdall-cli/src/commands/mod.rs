@@ -9,6 +9,7 @@ pub mod kernel;
 mod lines;
 pub mod models;
 mod running;
+pub mod stress;
 
 use crate::error::{Error, Kind, Result};
 

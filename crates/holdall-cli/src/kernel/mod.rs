@@ -7,7 +7,7 @@ mod trial;
 pub use file::KernelFile;
 pub use finding::Finding;
 
-use holdall_msl::{Compiled, Error as Mistakes, KernelSource, compile};
+use holdall_msl::{Compiled, Error as Mistakes, KernelSource, Signature, compile};
 
 use crate::error::Result;
 
@@ -18,6 +18,8 @@ pub struct Attempt {
     pub outcome: std::result::Result<Compiled, Mistakes>,
     /// In words, what the file does not say and was assumed.
     pub assumptions: Vec<String>,
+    /// The parameters that it was compiled with.
+    pub signature: Signature,
 }
 
 /// Compiles a kernel. Where the file says nothing of template parameters, names that look like types are taken for some.
@@ -29,7 +31,7 @@ pub fn attempt(file: &KernelFile) -> Result<Attempt> {
         let parameters = file.parameters(types)?;
         let source = KernelSource { name: &file.name, header: &file.header, body: &file.source };
         let outcome = compile(&source, &parameters.signature);
-        Ok(Attempt { outcome, assumptions: parameters.assumptions })
+        Ok(Attempt { outcome, assumptions: parameters.assumptions, signature: parameters.signature })
     };
     let first = attempt(&[])?;
     if first.outcome.is_ok() || !file.template.is_empty() {

@@ -23,6 +23,8 @@ fn everything_is_looked_at_and_no_secret_is_told() {
         "from HF_TOKEN",
         "HOLDALL_TRY=1",
         "no Python or pip found",
+        #[cfg(target_os = "linux")]
+        "NVRTC",
     ] {
         assert!(text.contains(part), "{part} is missing:\n{text}");
     }
@@ -38,12 +40,18 @@ fn everything_is_looked_at_and_no_secret_is_told() {
         "cpu",
         "memory",
         "devices",
+        "backends",
         "caches",
         "default_model",
         "network",
         "variables",
     ] {
         assert!(value.get(key).is_some(), "{key} is missing: {json}");
+    }
+    #[cfg(target_os = "linux")]
+    for library in value["backends"][0]["libraries"].as_array().unwrap() {
+        // Each was found, or it is said how to get it.
+        assert!(library["path"].is_string() != library["problem"].is_string(), "{library}");
     }
     assert_eq!(value["network"]["token"], "HF_TOKEN");
     assert_eq!(value["default_model"]["cached"], false);

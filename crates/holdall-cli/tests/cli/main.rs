@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod alias;
+mod book;
 mod doctor;
 mod fetch;
 mod home;
@@ -10,3 +11,4 @@ mod kernel_dump;
 mod program;
 mod repo;
 mod server;
+mod stress;

@@ -7,7 +7,7 @@ use crate::home::Home;
 #[test]
 fn help_and_version() {
     let home = Home::new();
-    for command in ["generate", "chat", "bench", "models", "doctor"] {
+    for command in ["generate", "chat", "bench", "models", "stress", "doctor"] {
         assert!(home.run(&["--help"]).ok().stdout.contains(command));
         let help = home.run(&[command, "--help"]).ok().stdout;
         assert!(help.contains(&format!("Usage: holdall {command}")), "{help}");

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use holdall_memory::{Access, BlockId, Queue, QueueId, Storage, Tick, User};
+use holdall_memory::{Access, BlockId, Policy, Queue, QueueId, Storage, Tick, User};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -11,6 +11,7 @@ use crate::command::{Binding, Command, CommandBuffer, Launch};
 use crate::device::{Device, DeviceId, DeviceStream};
 use crate::error::{Error, ErrorKind, Origin, Result};
 use crate::stream::StreamId;
+use crate::validation;
 
 /// A command buffer is closed when it has this many commands,
 const MAX_COMMANDS: usize = 64;
@@ -18,6 +19,9 @@ const MAX_COMMANDS: usize = 64;
 const MAX_BYTES: usize = 256 << 20;
 /// Command buffers of a stream that may be waiting or running; recording waits beyond that.
 const MAX_IN_FLIGHT: usize = 16;
+
+/// What a command buffer waits for.
+type Waits = SmallVec<[(QueueId, Tick); 2]>;
 
 /// All streams, behind one lock.
 #[derive(Default)]
@@ -66,6 +70,26 @@ impl Scheduler {
         self.streams.iter_mut().map(|s| s.flush().map(drop)).fold(Ok(()), Result::and)
     }
 
+    /// A block for what is recorded next on `stream`. Where there is no room, what is recorded so far is submitted, so
+    /// that the memory which it alone holds comes back.
+    pub fn take(&mut self, stream: StreamId, op: &'static str, bytes: usize) -> Result<Storage> {
+        let error = match self.encoder(stream).take(op, bytes) {
+            Err(error) if error.kind() == ErrorKind::Memory => error,
+            done => return done,
+        };
+        if self.streams.iter().all(|s| s.commands.is_empty()) {
+            return Err(error);
+        }
+        // The op that needs the block goes into the next command buffer, and depends on all that it waits for.
+        let mut waits = self.encoder(stream).waits.clone();
+        self.flush_all()?;
+        let me = self.encoder(stream);
+        waits.extend(me.in_flight.back().map(|closed| (me.queue.id(), *closed)));
+        waits.retain(|wait| !me.waits.contains(wait));
+        me.waits.extend(waits);
+        me.take(op, bytes)
+    }
+
     /// Makes what is recorded next on `stream` run after `value` was written.
     pub fn order_after(&mut self, stream: StreamId, written: Option<(QueueId, Tick)>) -> Result<()> {
         let Some((queue, tick)) = written else { return Ok(()) };
@@ -110,7 +134,7 @@ pub(crate) struct Encoder {
     commands: Vec<Command>,
     /// Whether a value waits for the command buffer that is being recorded: one of no elements has no commands.
     promised: bool,
-    waits: SmallVec<[(QueueId, Tick); 2]>,
+    waits: Waits,
     /// Blocks touched since the last barrier, and whether they were written: hazards are those of blocks, not of
     /// arrays, since a block changes hands within the command buffer.
     hazards: FxHashMap<BlockId, bool>,
@@ -120,8 +144,7 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// A block for what is recorded next.
-    pub fn take(&self, op: &'static str, bytes: usize) -> Result<Storage> {
+    fn take(&self, op: &'static str, bytes: usize) -> Result<Storage> {
         // Empty arrays have a block too: everything that is bound is a block.
         self.device
             .pool()
@@ -150,6 +173,7 @@ impl Encoder {
                 offset: *offset,
             })
             .collect();
+        launch.bind(&mut self.queue);
         let barrier = bindings.iter().any(|b| {
             self.hazards.get(&b.bound.block()).is_some_and(|written| *written || b.bound.access().writes())
         });
@@ -181,8 +205,16 @@ impl Encoder {
             self.bytes = 0;
             let completion = self.queue.submit();
             let closed = completion.tick();
+            // A simulated device without all rules is there to show what then goes wrong.
+            let has_rules = self.device.pool().policy() == Policy::HOLDALL;
+            let wrong = has_rules
+                .then(|| validation::check(self.queue.timelines(), id, closed, &waits, &commands))
+                .flatten();
             self.stream.submit(CommandBuffer { waits, commands, completion })?;
             self.in_flight.push_back(closed);
+            if let Some(wrong) = wrong {
+                return Err(wrong);
+            }
             if self.in_flight.len() > MAX_IN_FLIGHT {
                 // A failure comes out where somebody reads a value.
                 let _ = self.in_flight.pop_front().map(|oldest| self.queue.timelines().wait(id, oldest));

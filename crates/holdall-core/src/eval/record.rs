@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::encoder::Scheduler;
 use super::fuse::Fusion;
 use super::topology::Worklist;
-use crate::device::{Argument, Operand, Plan, Pointwise, Request};
+use crate::device::{Argument, Operand, Plan, Pointwise, Request, is_aligned};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::{Graph, Node, Value, bury};
 use crate::op::{Op, Primitive, Spec};
@@ -221,6 +221,11 @@ impl Recorder<'_> {
         self.node.outputs[output].set(value);
     }
 
+    /// A block for what is recorded next.
+    fn take(&mut self, op: &'static str, bytes: usize) -> Result<Storage> {
+        self.scheduler.take(self.node.stream, op, bytes)
+    }
+
     /// A value of this node's stream and device over `storage`.
     fn value(&mut self, storage: Arc<Storage>, layout: Layout) -> Value {
         let encoder = self.scheduler.encoder(self.node.stream);
@@ -270,9 +275,9 @@ impl Recorder<'_> {
         self.scheduler.order_after(self.node.stream, value.written)?;
         let from = value.device.get()?;
         let (op, origin, bytes) = (self.name(), self.node.origin, value.storage.bytes());
+        let launch = self.scheduler.device(self.stream()).import(&*from, bytes)?;
+        let storage = self.take(op, bytes)?;
         let encoder = self.scheduler.encoder(self.node.stream);
-        let launch = encoder.device.import(&*from, bytes)?;
-        let storage = encoder.take(op, bytes)?;
         encoder.push(op, origin, launch, &[(&value.storage, 0, Access::Read), (&storage, 0, Access::Write)]);
         Ok(self.value(Arc::new(storage), value.layout.clone()))
     }
@@ -286,11 +291,13 @@ impl Recorder<'_> {
         values: &[Arc<Value>],
     ) -> Result<Value> {
         let (op, origin) = (self.name(), self.node.origin);
-        let encoder = self.scheduler.encoder(self.node.stream);
-        let storage = encoder.take(op, spec.bytes())?;
+        let storage = self.take(op, spec.bytes())?;
         if spec.size() > 0 {
-            let launch = encoder.device.pointwise(&Pointwise { program, shape: &spec.shape, strides })?;
+            let encoder = self.scheduler.encoder(self.node.stream);
             let mut blocks = input_blocks(program, values);
+            let is_aligned = blocks.iter().all(|(_, offset, _)| is_aligned(*offset));
+            let request = Pointwise { program, shape: &spec.shape, strides, is_aligned };
+            let launch = encoder.device.pointwise(&request)?;
             blocks.push((&storage, 0, Access::Write));
             encoder.push(op, origin, launch, &blocks);
         }
@@ -319,20 +326,21 @@ impl Recorder<'_> {
             return Ok(());
         }
         let (op, origin, shape) = (self.name(), self.node.origin, &outputs[0].shape);
-        let encoder = self.scheduler.encoder(self.node.stream);
         let mut storages: SmallVec<[(Arc<Storage>, Layout); 2]> = SmallVec::new();
         for spec in &outputs {
             storages.push(match donor {
                 Some(i) => (values[i].storage.clone(), values[i].layout.clone()),
-                None => (Arc::new(encoder.take(op, spec.bytes())?), Layout::contiguous(shape)),
+                None => (Arc::new(self.take(op, spec.bytes())?), Layout::contiguous(shape)),
             });
         }
+        let encoder = self.scheduler.encoder(self.node.stream);
         if outputs[0].size() > 0 {
-            let launch = encoder.device.pointwise(&Pointwise { program, shape, strides })?;
             let mut blocks = input_blocks(program, values);
             for ((storage, layout), spec) in storages.iter().zip(&outputs) {
                 blocks.push((storage, layout.offset * spec.dtype.size(), Access::Write));
             }
+            let is_aligned = blocks.iter().all(|(_, offset, _)| is_aligned(*offset));
+            let launch = encoder.device.pointwise(&Pointwise { program, shape, strides, is_aligned })?;
             encoder.push(op, origin, launch, &blocks);
         }
         for (i, (storage, layout)) in storages.into_iter().enumerate() {
@@ -408,14 +416,13 @@ impl Recorder<'_> {
                 None => {
                     let layout =
                         plan.layouts.get(i).cloned().unwrap_or_else(|| Layout::contiguous(&spec.shape));
-                    let encoder = self.scheduler.encoder(self.node.stream);
-                    (Arc::new(encoder.take(op, spec.bytes())?), layout)
+                    (Arc::new(self.take(op, spec.bytes())?), layout)
                 }
             });
         }
-        let encoder = self.scheduler.encoder(self.node.stream);
         let temporaries: SmallVec<[Storage; 2]> =
-            plan.temporaries.iter().map(|bytes| encoder.take(op, *bytes)).collect::<Result<_>>()?;
+            plan.temporaries.iter().map(|bytes| self.take(op, *bytes)).collect::<Result<_>>()?;
+        let encoder = self.scheduler.encoder(self.node.stream);
         for (launch, arguments) in plan.launches {
             let blocks: SmallVec<[(&Storage, usize, Access); 6]> = arguments
                 .iter()

@@ -3,6 +3,7 @@
 use crate::Array;
 use crate::error::{Error, Origin, Result};
 use crate::op::{Derivative, Primitive, Spec, Specs};
+use crate::ops::{Padding, Slice};
 
 /// Cross-correlation along one axis. Inputs of one type: `[N, L, C]` and weights `[O, K, C / groups]`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,7 +57,33 @@ impl Primitive for Conv1d {
     }
 
     fn derivative(&self) -> Derivative {
-        Derivative::None
+        Derivative::Decompose
+    }
+
+    fn decompose(&self, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
+        Some(self.products(&inputs[0], &inputs[1]).map(|y| vec![y]))
+    }
+}
+
+impl Conv1d {
+    /// As a matrix product for each group: the inputs of each output, `[G, N L', K C/G]`, with the weights.
+    fn products(&self, x: &Array, w: &Array) -> Result<Array> {
+        let (n, c) = (x.shape()[0], x.shape()[2]);
+        let (o, k) = (w.shape()[0], w.shape()[1]);
+        let (g, p) = (self.groups, self.padding);
+        let x = x.pad(&[(0, 0), (p, p), (0, 0)], &Padding::Constant(0.0.into()))?;
+        let l = (x.shape()[1] - self.dilation * (k - 1) - 1) / self.stride + 1;
+        let tap = |i: usize| {
+            let (start, step) = ([0, i * self.dilation, 0], [1, self.stride as isize, 1]);
+            Array::apply(Slice { start: start.into(), step: step.into(), shape: [n, l, c].into() }, &[&x])
+        };
+        let taps = (0..k).map(tap).collect::<Result<Vec<_>>>()?;
+        let seen = Array::stack(&taps.iter().collect::<Vec<_>>(), 2)?; // [N, L', K, C]
+        let seen = seen.reshape_to(&[n, l, k, g, c / g])?.transpose(&[3, 0, 1, 2, 4])?;
+        let seen = seen.reshape_to(&[g, n * l, k * c / g])?;
+        let w = w.reshape_to(&[g, o / g, k * c / g])?.swapaxes(1, 2)?;
+        let y = seen.matmul(&w)?.reshape_to(&[g, n, l, o / g])?;
+        y.transpose(&[1, 2, 0, 3])?.reshape_to(&[n, l, o])
     }
 }
 

@@ -148,6 +148,29 @@ binary! {
     bitwise_or;
     /// Bitwise exclusive or.
     bitwise_xor;
+}
+
+macro_rules! shift {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        impl Array { $(
+            $(#[$doc])*
+            ///
+            /// The arrays are promoted to one type and broadcast to one shape; a number takes the array's type; two
+            /// bools give uint8.
+            ///
+            /// # Errors
+            /// When the shapes do not broadcast or the type is not one of integers.
+            #[track_caller]
+            pub fn $name(&self, other: impl Into<Operand>) -> Result<Self> {
+                let other = other.into();
+                let are_bool = self.dtype() == Dtype::Bool && other.default_dtype() == Dtype::Bool;
+                let x = if are_bool { self.astype(Dtype::Uint8) } else { self.clone() };
+                Self::binary(row::$name(), (&x).into(), other)
+            }
+        )* }
+    };
+}
+shift! {
     /// `self << other`.
     left_shift;
     /// `self >> other`.

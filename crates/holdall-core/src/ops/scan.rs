@@ -4,7 +4,7 @@ use crate::Array;
 use crate::dtype::Dtype;
 use crate::error::{Error, Origin, Result};
 use crate::op::{Derivative, Primitive, Spec, Specs};
-use crate::shape::axis_index;
+use crate::shape::{Dims, axis_index};
 
 /// What runs along the axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,11 +62,17 @@ impl Primitive for Scan {
     fn derivative(&self) -> Derivative {
         match self.running {
             Running::Sum => Derivative::Multilinear,
-            Running::Prod | Running::LogSumExp => Derivative::Custom,
+            // The quotient of a product and an element says nothing where the element is 0.
+            Running::Prod => Derivative::Decompose,
+            Running::LogSumExp => Derivative::Custom,
             // Without the element itself, the first result is no element.
             Running::Max | Running::Min if !self.inclusive => Derivative::None,
             Running::Max | Running::Min => Derivative::Custom,
         }
+    }
+
+    fn decompose(&self, inputs: &[Array]) -> Option<Result<Vec<Array>>> {
+        (self.running == Running::Prod).then(|| self.products(&inputs[0]).map(|y| vec![y]))
     }
 
     fn transpose(&self, _: &[Array], cotangent: &Array, _: usize) -> Result<Option<Array>> {
@@ -81,9 +87,7 @@ impl Primitive for Scan {
     ) -> Result<Vec<Option<Array>>> {
         let Some(t) = &tangents[0] else { return Ok(vec![None]) };
         let (x, y) = (&inputs[0], &outputs[0]);
-        let sums = Self { running: Running::Sum, ..self.clone() };
         let made = match self.running {
-            Running::Prod => Array::apply(sums, &[&t.divide(x)?])?.multiply(y)?,
             Running::Max | Running::Min => t.take_along_axis(&self.places(x, y)?, Some(self.axis as i32))?,
             // Σ e^(x_j - y_i) t_j over j up to i, each sign by itself so that exponents stay logarithms.
             _ => self.weighted(t, |t| t.add(x), self.clone(), |s| s.subtract(y))?,
@@ -99,9 +103,7 @@ impl Primitive for Scan {
     ) -> Result<Vec<Option<Array>>> {
         let Some(ct) = &cotangents[0] else { return Ok(vec![None]) };
         let (x, y) = (&inputs[0], &outputs[0]);
-        let sums = Self { running: Running::Sum, ..self.backwards() };
         let made = match self.running {
-            Running::Prod => Array::apply(sums, &[&ct.multiply(y)?])?.divide(x)?,
             Running::Max | Running::Min => Array::constant(crate::Scalar::from_f64(0.0, ct.dtype()))
                 .broadcast_to(x.shape())?
                 .scatter_add_axis(&self.places(x, y)?, ct, self.axis as i32)?,
@@ -117,11 +119,38 @@ impl Scan {
         Self { reverse: !self.reverse, ..self.clone() }
     }
 
+    /// Products by doubling: after each round an element is the product of twice as many.
+    fn products(&self, x: &Array) -> Result<Array> {
+        let dtype = x.dtype();
+        let x = if dtype.is_half() { x.astype(Dtype::Float32) } else { x.clone() };
+        let mut y = if self.inclusive { x } else { self.moved(&x, 1)? };
+        let mut reach = 1;
+        while reach < y.shape()[self.axis] {
+            y = y.multiply(&self.moved(&y, reach)?)?;
+            reach *= 2;
+        }
+        Ok(y.astype(dtype))
+    }
+
+    /// The elements `by` places further along the scan, behind ones.
+    fn moved(&self, x: &Array, by: usize) -> Result<Array> {
+        let (axis, n) = (self.axis as i32, x.shape()[self.axis] as i64);
+        let mut shape: Dims = x.shape().into();
+        shape[self.axis] = shape[self.axis].min(by);
+        let by = shape[self.axis] as i64;
+        let ones = Array::constant(crate::Scalar::from_f64(1.0, x.dtype())).broadcast_to(&shape)?;
+        if self.reverse {
+            Array::concatenate(&[&x.slice_axis(axis, by, n)?, &ones], Some(axis))
+        } else {
+            Array::concatenate(&[&ones, &x.slice_axis(axis, 0, n - by)?], Some(axis))
+        }
+    }
+
     /// Where each running extreme was found last.
     fn places(&self, x: &Array, y: &Array) -> Result<Array> {
         let n = x.shape()[self.axis];
         let ones = Array::constant(crate::Scalar::new(1u32)).broadcast_to(&[n])?;
-        let mut shape = crate::Dims::from_elem(1, x.ndim());
+        let mut shape = Dims::from_elem(1, x.ndim());
         shape[self.axis] = n;
         let counted = ones.cumsum(Some(0), false, false)?.reshape_to(&shape)?.broadcast_to(x.shape())?;
         // The newest hit is the largest index so far, or the smallest where the scan runs backwards.

@@ -4,7 +4,8 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::algebra::{Algebra, Bits, Complex, Float, Logic, Ordered, Real};
 
-/// A Metal expression. Functions that Metal lacks have the prefix `holdall_` and come with the kernels' header.
+/// A Metal expression. 16-bit floats have to be widened first. Functions that Metal lacks, or has for some of the types
+/// only, have the prefix `holdall_` and come with the kernels' header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text(String);
 
@@ -83,7 +84,7 @@ impl Ordered for Text {
     calls! {
         floor_divide(other) = "holdall_floor_divide"; remainder(other) = "holdall_remainder";
         maximum(other) = "holdall_maximum"; minimum(other) = "holdall_minimum";
-        abs = "metal::abs"; sign = "holdall_sign";
+        abs = "holdall_abs"; sign = "holdall_sign";
     }
 }
 
@@ -104,11 +105,11 @@ impl Bits for Text {
 
 impl Float for Text {
     calls! {
-        exp = "metal::exp"; log = "metal::log"; log2 = "metal::log2"; log10 = "metal::log10"; log1p = "holdall_log1p";
-        sqrt = "metal::sqrt"; rsqrt = "metal::rsqrt"; sin = "metal::sin"; cos = "metal::cos"; tan = "metal::tan";
-        arcsin = "metal::asin"; arccos = "metal::acos"; arctan = "metal::atan"; sinh = "metal::sinh";
-        cosh = "metal::cosh"; tanh = "metal::tanh"; arcsinh = "metal::asinh"; arccosh = "metal::acosh";
-        arctanh = "metal::atanh";
+        exp = "holdall_exp"; log = "holdall_log"; log2 = "holdall_log2"; log10 = "holdall_log10";
+        log1p = "holdall_log1p"; sqrt = "holdall_sqrt"; rsqrt = "holdall_rsqrt"; sin = "holdall_sin";
+        cos = "holdall_cos"; tan = "holdall_tan"; arcsin = "holdall_arcsin"; arccos = "holdall_arccos";
+        arctan = "holdall_arctan"; sinh = "holdall_sinh"; cosh = "holdall_cosh"; tanh = "holdall_tanh";
+        arcsinh = "holdall_arcsinh"; arccosh = "holdall_arccosh"; arctanh = "holdall_arctanh";
     }
 }
 
@@ -116,7 +117,7 @@ impl Real for Text {
     calls! {
         expm1 = "holdall_expm1"; erf = "holdall_erf"; erfinv = "holdall_erfinv"; sigmoid = "holdall_sigmoid";
         floor = "metal::floor"; ceil = "metal::ceil"; round = "metal::rint"; trunc = "metal::trunc";
-        arctan2(other) = "metal::atan2"; logaddexp(other) = "holdall_logaddexp";
+        arctan2(other) = "holdall_arctan2"; logaddexp(other) = "holdall_logaddexp";
     }
 }
 

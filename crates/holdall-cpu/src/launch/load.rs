@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use holdall_core::command::Launch;
 use holdall_core::device::Kernels;
 use holdall_core::ops::{Load, Source};
 use smallvec::SmallVec;
@@ -11,6 +12,11 @@ use crate::kernel::{Kernel, Scratch, Slice};
 
 pub(super) fn register(kernels: &mut Kernels) {
     kernels.register(|op: &Load, _| Ok(plan(LoadKernel { source: op.source.clone() }, 0, op.outputs.len())));
+}
+
+/// A launch that reads from a source, for whoever has memory of the host bound: the outputs.
+pub fn load(source: &Arc<dyn Source>) -> Launch {
+    super::launch(LoadKernel { source: source.clone() })
 }
 
 /// Bindings: the outputs.

@@ -11,6 +11,8 @@ mod random;
 mod reductions;
 mod sorting;
 
+pub use load::load;
+
 use std::sync::Arc;
 
 use holdall_core::command::Launch;

@@ -53,8 +53,8 @@ pub enum Code {
     Evaluate { kind: OpKind, dst: Write, args: List },
     /// An attribute.
     Attribute { attribute: Attribute, component: u8, dst: Write },
-    /// Cells from memory. The list holds the destinations.
-    Load { object: Object, offset: RowId, cell: Cell, dst: List, uniform: bool },
+    /// Cells from memory. The list holds the destinations, which in checked mode may be read by nobody.
+    Load { object: Object, offset: RowId, cell: Cell, dst: List, uniform: bool, is_read: bool },
     /// Cells to memory. The list holds the values.
     Store { object: Object, offset: RowId, cell: Cell, values: List, uniform: bool },
     /// An atomic operation. The list holds operands.

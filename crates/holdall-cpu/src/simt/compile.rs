@@ -45,7 +45,11 @@ struct Compiler<'a> {
 /// Compiles a program for a vector level.
 pub fn compile(ir: &Arc<ir::Program>, isa: Isa, checked: bool) -> Program {
     // Checked mode watches the kernel as it was written.
-    let reduced = (!checked).then(|| reduce(ir));
+    let reduced = (!checked).then(|| {
+        let mut reduced = reduce(ir);
+        reduced.discard_unread();
+        reduced
+    });
     let source = reduced.as_ref().unwrap_or(&**ir);
     let mut analysis = analysis::analyse(source, checked);
     let wide = analysis.slots.len() as u32;
@@ -228,7 +232,8 @@ impl Compiler<'_> {
             OpKind::Load { cell, .. } => {
                 let (object, offset) = (self.object(op.args[0]), self.row(op.args[1]));
                 let uniform = op.dst.iter().all(|dst| self.analysis.uniform[dst.0 as usize]);
-                Code::Load { object, offset, cell, dst: self.writes(op), uniform }
+                let is_read = op.dst.iter().any(|dst| self.is_read[dst.0 as usize]);
+                Code::Load { object, offset, cell, dst: self.writes(op), uniform, is_read }
             }
             OpKind::Store { cell, .. } => {
                 let (object, offset) = (self.object(op.args[0]), self.row(op.args[1]));

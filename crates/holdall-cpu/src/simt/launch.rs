@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use holdall_msl::ir::{BufferRole, ObjectKind};
+use holdall_msl::ir::ObjectKind;
 
 use super::finding::Findings;
 use super::machine::{Geometry, Machine, NOWHERE, Place, Row};
@@ -216,7 +216,7 @@ impl Launch {
                 match &object.kind {
                     ObjectKind::Buffer(i) => {
                         let role = self.program.ir.buffers[*i as usize].role;
-                        let writable = matches!(role, BufferRole::Input(_) | BufferRole::Output(_));
+                        let writable = role.is_memory();
                         match &self.bindings[*i as usize] {
                             Binding::Memory(bytes) => {
                                 let Some(slice) = memory.next() else { return NOWHERE };

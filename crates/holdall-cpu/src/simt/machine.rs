@@ -253,7 +253,7 @@ impl Machine<'_> {
                 Code::Attribute { attribute, component, dst } => {
                     self.attribute(*attribute, usize::from(*component), *dst);
                 }
-                Code::Load { object, offset, cell, dst, uniform } => {
+                Code::Load { object, offset, cell, dst, uniform, .. } => {
                     self.load(*object, *offset, *cell, *dst, *uniform);
                 }
                 Code::Store { object, offset, cell, values, uniform } => {

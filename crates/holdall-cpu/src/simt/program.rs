@@ -74,6 +74,12 @@ pub struct Program {
 }
 
 impl Program {
+    /// Whether it was compiled for checked mode.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.checked
+    }
+
     /// Compiles a program for this machine.
     #[must_use]
     pub fn compile(program: &Arc<ir::Program>) -> Self {

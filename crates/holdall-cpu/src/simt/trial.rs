@@ -35,7 +35,7 @@ impl Binding {
                 Some(Self::Bytes(strides.iter().flat_map(|s| (*s as i64).to_le_bytes()).collect()))
             }
             BufferRole::Ndim(_) => Some(Self::Bytes((shape.len() as i32).to_le_bytes().into())),
-            BufferRole::Input(_) | BufferRole::Output(_) => None,
+            BufferRole::Input(_) | BufferRole::Output(_) | BufferRole::Parameter(_) => None,
         }
     }
 }
@@ -76,6 +76,7 @@ impl Trial {
                     bindings.extend(Binding::of_facts(role, shape, &strides));
                     continue;
                 }
+                BufferRole::Parameter(i) => return Err(missing("parameter", i)),
             };
             memory.push(Slice::new(words.as_mut_ptr().cast(), bytes));
             bindings.push(Binding::Memory(bytes));

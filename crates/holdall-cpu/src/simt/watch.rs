@@ -56,6 +56,8 @@ struct Use {
     at: i64,
     size: usize,
     reads: bool,
+    /// What it reads has to be there.
+    needs: bool,
     writes: bool,
     atomic: bool,
 }
@@ -209,7 +211,7 @@ impl Watch {
                     }
                     before.group_epoch < now.group_epoch
                 };
-                let missing = access.reads && !shadow.is_written(at, access.size);
+                let missing = access.needs && !shadow.is_written(at, access.size);
                 let other = shadow.touch(at, access.size, now, access.writes, ordered);
                 if missing {
                     self.report(machine, FindingKind::Uninitialized, None, one(), || {
@@ -299,7 +301,7 @@ impl Watch {
             }
             Code::Evaluate { dst, args, .. } => self.pure(machine, kind, dst.row, list(args)),
             Code::Attribute { dst, .. } => self.define(machine, dst.row, machine.active),
-            Code::Load { object, offset, cell, dst, .. } => {
+            Code::Load { object, offset, cell, dst, is_read, .. } => {
                 let align = match kind {
                     Some(OpKind::Load { align, .. }) => i64::from(align),
                     _ => 1,
@@ -311,8 +313,17 @@ impl Watch {
                 self.accesses(machine, object, offset, align, |watch, lane, object, at| {
                     for (i, held) in held.iter_mut().enumerate() {
                         let at = at.wrapping_add((i * size) as i64);
-                        let access =
-                            Use { object, lane, at, size, reads: true, writes: false, atomic: false };
+                        // What was never written may be fetched as part of something, if nobody looks at it.
+                        let access = Use {
+                            object,
+                            lane,
+                            at,
+                            size,
+                            reads: true,
+                            needs: is_read,
+                            writes: false,
+                            atomic: false,
+                        };
                         held.0[lane / 32] |= u32::from(watch.access(machine, &access)) << (lane % 32);
                     }
                 });
@@ -335,8 +346,16 @@ impl Watch {
                 self.accesses(machine, object, offset, align, |watch, lane, object, at| {
                     for i in 0..values.len() / cell.n_registers() {
                         let at = at.wrapping_add((i * size) as i64);
-                        let access =
-                            Use { object, lane, at, size, reads: false, writes: true, atomic: false };
+                        let access = Use {
+                            object,
+                            lane,
+                            at,
+                            size,
+                            reads: false,
+                            needs: false,
+                            writes: true,
+                            atomic: false,
+                        };
                         watch.access(machine, &access);
                         if missing[i * cell.n_registers()].has(lane) {
                             watch.forget(object, lane, at, size);
@@ -349,7 +368,8 @@ impl Watch {
                 self.need(machine, list(operands));
                 self.accesses(machine, object, offset, size as i64, |watch, lane, object, at| {
                     let (reads, writes) = (op != Atomic::Store, op != Atomic::Load);
-                    watch.access(machine, &Use { object, lane, at, size, reads, writes, atomic: true });
+                    let access = Use { object, lane, at, size, reads, needs: reads, writes, atomic: true };
+                    watch.access(machine, &access);
                 });
                 self.acquired = true;
                 let group = self.group as usize;

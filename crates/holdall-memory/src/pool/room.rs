@@ -255,6 +255,9 @@ impl Pool {
     }
 
     pub(super) fn out_of_memory(&self, bytes: usize) -> Error {
+        if let Some(why) = self.driver.failure() {
+            return Error::new(ErrorKind::Failed, why);
+        }
         let state = self.state.lock();
         let figures = state.figures;
         let limit = match state.memory_limit {

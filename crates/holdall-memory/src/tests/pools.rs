@@ -250,3 +250,15 @@ fn the_driver_hears_of_frees_and_reuse() {
     assert_eq!(lives, [(id, 1, 128), (id, 2, 128)]);
     assert_eq!(state.freed.iter().map(|info| info.life).collect::<Vec<_>>(), [1, 2]);
 }
+
+#[test]
+fn blocks_that_are_given_out_again_are_counted() {
+    let (_, timelines, pool) = fake(usize::MAX, Policy::HOLDALL);
+    let queue = timelines.register();
+    for (round, bytes) in [64, 5000, 3 * MIB].into_iter().enumerate() {
+        drop(pool.take(bytes, User::Queue(&queue)).unwrap());
+        assert_eq!(pool.reused_blocks(), round as u64, "a new block of {bytes} bytes");
+        drop(pool.take(bytes, User::Queue(&queue)).unwrap());
+        assert_eq!(pool.reused_blocks(), round as u64 + 1);
+    }
+}

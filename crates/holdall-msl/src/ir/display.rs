@@ -26,6 +26,7 @@ impl fmt::Display for BufferRole {
             Self::Strides(i) => write!(f, "strides of input {i}"),
             Self::Ndim(i) => write!(f, "ndim of input {i}"),
             Self::Output(i) => write!(f, "output {i}"),
+            Self::Parameter(i) => write!(f, "parameter {i}"),
         }
     }
 }

@@ -211,9 +211,9 @@ fn math(op: Math, args: &[Const]) -> Const {
         Math::Acosh => x.acosh(),
         Math::Atanh => x.atanh(),
         // Reduced first, so that whole and half numbers give exact results.
-        Math::Sinpi => half_turns(x, f64::sin),
-        Math::Cospi => half_turns(x + 0.5, f64::sin),
-        Math::Tanpi => half_turns(x, f64::sin) / half_turns(x + 0.5, f64::sin),
+        Math::Sinpi => half_turns(x),
+        Math::Cospi => half_turns(turned(x) + 0.5),
+        Math::Tanpi => half_turns(x) / half_turns(turned(x) + 0.5),
         Math::Atan2 => x.atan2(y),
         Math::Pow => x.powf(y),
         Math::Powr => {
@@ -238,13 +238,18 @@ fn math(op: Math, args: &[Const]) -> Const {
     from_f64(ty, value)
 }
 
-fn half_turns(x: f64, sine: fn(f64) -> f64) -> f64 {
-    let turned = x - 2.0 * (x / 2.0).floor();
-    match turned {
+/// What is left of whole turns, in half turns: from -1 to 1, and exact.
+fn turned(x: f64) -> f64 {
+    x - 2.0 * (x / 2.0).round()
+}
+
+/// The sine of so many half turns.
+fn half_turns(x: f64) -> f64 {
+    let x = turned(x);
+    match x.abs() {
         0.0 | 1.0 => 0.0,
-        0.5 => 1.0,
-        1.5 => -1.0,
-        _ => sine(turned * std::f64::consts::PI),
+        0.5 => x.signum(),
+        _ => (x * std::f64::consts::PI).sin(),
     }
 }
 

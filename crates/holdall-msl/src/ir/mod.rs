@@ -124,6 +124,16 @@ pub enum BufferRole {
     Ndim(u32),
     /// The elements of an output, by its index.
     Output(u32),
+    /// Values that are given with the launch, by their index among the kernel's parameters: sizes, strides, factors.
+    Parameter(u32),
+}
+
+impl BufferRole {
+    /// Whether the buffer is memory that is bound with the launch; otherwise, its bytes are part of the launch.
+    #[must_use]
+    pub fn is_memory(self) -> bool {
+        matches!(self, Self::Input(_) | Self::Output(_))
+    }
 }
 
 /// A buffer that the launch has to bind. Buffer `i` is object `i`.

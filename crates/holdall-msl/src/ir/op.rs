@@ -387,7 +387,8 @@ impl OpKind {
         }
     }
 
-    /// Nothing is lost when its destinations are not read.
+    /// Nothing is lost when its destinations are not read, unless somebody watches for mistakes: see
+    /// [`Program::discard_unread`](super::Program::discard_unread).
     #[must_use]
     pub fn is_droppable(self) -> bool {
         self.is_pure()

@@ -158,11 +158,7 @@ impl Preprocessor<'_> {
     fn include(&mut self, directive: Token, rest: &[Token]) -> Result<()> {
         let text = self.plain(rest);
         let path = text.trim_matches(['<', '>', '"']);
-        let metal =
-            path.starts_with("metal_") || path.starts_with("metal/") || path.starts_with("mlx/backend/metal");
-        if metal
-            || matches!(path, "metal" | "simd/simd.h" | "utils.h" | "bf16.h" | "complex.h" | "bf16_math.h")
-        {
+        if is_known_include(path) {
             return Ok(());
         }
         let span = rest.first().map_or(directive.span(), Token::span);
@@ -171,4 +167,12 @@ impl Preprocessor<'_> {
         self.sink.error(Kind::Unsupported, span, message);
         Ok(())
     }
+}
+
+/// Metal's own headers and MLX's.
+pub(crate) fn is_known_include(path: &str) -> bool {
+    path.starts_with("metal_")
+        || path.starts_with("metal/")
+        || path.starts_with("mlx/backend/metal")
+        || matches!(path, "metal" | "simd/simd.h" | "utils.h" | "bf16.h" | "complex.h" | "bf16_math.h")
 }

@@ -14,6 +14,7 @@ use crate::lex::{Token, TokenKind, lex};
 use crate::limits;
 use crate::source::{Part, SourceMap, Span};
 use crate::symbol::{Interner, Symbol};
+pub(crate) use directive::is_known_include;
 pub(crate) use macros::Macro;
 
 /// Macros and the state of `#if`, over the parts of a kernel.

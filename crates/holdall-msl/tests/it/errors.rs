@@ -168,7 +168,6 @@ fn types_are_checked() {
 fn what_is_missing_is_named() {
     for (body, want) in [
         ("texture2d<float> t;", "error: textures are not supported (`texture2d`)"),
-        ("float4x4 m;", "error: matrices are not supported (`float4x4`)"),
         ("double d = 1;", "error: `double` is not a type of MSL: Metal has no 64-bit floats"),
         ("goto end;", "error: `goto` is not supported"),
         ("union U { int a; };", "error: unions are not supported"),

@@ -392,7 +392,29 @@ impl Group<'_> {
                         Const::new(Scalar::U64, lanes.iter().map(|t| 1u64 << (t - start)).sum())
                     }
                     Simd::First => bool_of(i == 0),
-                    other => panic!("{other:?} is not in this machine"),
+                    Simd::FillUp | Simd::FillDown => {
+                        let to = if simd == Simd::FillUp { lane - by } else { lane + by };
+                        match to {
+                            0..32 => from(to).expect("a lane that does not take part"),
+                            // What is shifted in comes from the other end.
+                            _ => self.bits(op.args[1], start + to.rem_euclid(32) as usize),
+                        }
+                    }
+                    Simd::QuadBroadcast | Simd::QuadShuffle => from(lane / 4 * 4 + by % 4).expect("a lane"),
+                    Simd::QuadShuffleXor => from(lane ^ by % 4).expect("a lane"),
+                    Simd::QuadShuffleUp if lane % 4 < by => values[i],
+                    Simd::QuadShuffleUp => from(lane - by).expect("a lane"),
+                    Simd::QuadShuffleDown if lane % 4 + by > 3 => values[i],
+                    Simd::QuadShuffleDown => from(lane + by).expect("a lane"),
+                    Simd::QuadSum | Simd::QuadMin | Simd::QuadMax => {
+                        let quad = (0..4).filter_map(|k| from(lane / 4 * 4 + k)).collect::<Vec<_>>();
+                        let binary = match simd {
+                            Simd::QuadSum => Binary::Add,
+                            Simd::QuadMin => Binary::Min,
+                            _ => Binary::Max,
+                        };
+                        fold(&quad, binary)
+                    }
                 };
                 self.set(op, 0, t, result);
             }

@@ -21,9 +21,11 @@ impl Random {
 const FEATURES: &str = "struct S { int a; S(int b) : a(b) {} int f() const { return a; } }; template <typename T, int N = 2> T t(T x) { return x * N; }
 namespace ns { enum class E : uchar { A, B = 3 }; constant float k[] = {1, 2}; } using F = vec<float, 3>;
 #define M(a, ...) a + (__VA_ARGS__)
+float twist(float2x2 m, float2 v) { m *= m; return (transpose(m) * v).y + determinant(m) + m[1].x; }
 /*body*/
 F w3 = F(1, 2, 3); w3.xy = w3.yx * 2; S s(4); auto g = [&](int z) { return z + s.f(); }; switch (g(1)) { case 1: break; default: y[0] = t<int, 3>(2); }
 threadgroup atomic_uint c; atomic_fetch_add_explicit(&c, M(1u, 2u), memory_order_relaxed); thread int* p = &s.a; *p++ = as_type<int>(ns::k[int(ns::E::B) - 3]);
+simdgroup_half8x8 h(1.0h); simdgroup_multiply(h, h, h); y[2] = twist(float2x2(2.0f), w3.xy) + float(h.thread_elements()[0]);
 do { y[1] += simd_sum(x[0] ? w3.z : sizeof(S)); } while (y[1]++ < 3 && !(p == nullptr)); for (int i = 0, j = 1; i < 3; i += j) { if constexpr (sizeof(F) == 16) continue; }";
 
 fn corpus() -> Vec<String> {

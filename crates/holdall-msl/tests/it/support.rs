@@ -126,6 +126,7 @@ impl<'a> Kernel<'a> {
                     strides.flat_map(i64::to_le_bytes).collect()
                 }
                 BufferRole::Ndim(i) => (self.inputs[i as usize].3.len() as i32).to_le_bytes().to_vec(),
+                BufferRole::Parameter(i) => unreachable!("a derived signature has no parameter {i}"),
                 BufferRole::Output(i) => {
                     let (_, element, n) = self.outputs[i as usize];
                     vec![0; n * element.size() as usize]

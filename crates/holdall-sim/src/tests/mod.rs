@@ -3,4 +3,5 @@
 mod accesses;
 mod bench;
 mod graphs;
+mod load;
 mod rules;

@@ -1,6 +1,7 @@
 //! Gathers and scatters with index arrays.
 
 use holdall::{Array, Dtype, ErrorKind, Index};
+use holdall_testing::simt;
 
 use super::support::{LAYOUTS, Lies, Plain, Rng, check, coords, lay};
 
@@ -243,7 +244,10 @@ fn every_type_scatters() {
 #[test]
 fn large_scatters_share_their_work() {
     // Long parts, short parts, single elements: the three ways in which items share a scatter.
-    for (rows, columns, n) in [(50, 5000, 400), (5000, 7, 20000), (60000, 1, 90000)] {
+    let part = |n: usize| simt::size(n, n / 40);
+    for (rows, columns, n) in
+        [(50, part(5000), part(400)), (part(5000), 7, part(20000)), (part(60000), 1, part(90000))]
+    {
         let mut rng = Rng(7);
         let index: Vec<i32> = (0..n).map(|_| rng.range(-(rows as i64) - 3, rows as i64 + 2) as i32).collect();
         let mut want = vec![0i64; rows * columns];

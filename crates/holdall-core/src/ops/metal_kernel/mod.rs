@@ -26,7 +26,7 @@ pub use memo::KernelMemo;
 pub use observe::{KernelObserver, KernelObserverEntry};
 
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::Array;
 use crate::dtype::Dtype;
@@ -55,6 +55,8 @@ pub struct MetalKernel {
     text: Arc<KernelText>,
     rules: Rules,
     memo: Arc<KernelMemo>,
+    /// The text's hash, once somebody asked: backends look calls up by it.
+    digest: OnceLock<u64>,
 }
 
 /// Kernels are equal when their texts are, and their derivatives are the very same closures.
@@ -68,7 +70,7 @@ impl Eq for MetalKernel {}
 
 impl Hash for MetalKernel {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
+        state.write_u64(self.digest());
     }
 }
 
@@ -110,12 +112,22 @@ impl MetalKernel {
             }),
             rules: Rules::default(),
             memo: Arc::default(),
+            digest: OnceLock::new(),
         }
+    }
+
+    fn digest(&self) -> u64 {
+        *self.digest.get_or_init(|| {
+            let mut hasher = rustc_hash::FxHasher::default();
+            self.text.hash(&mut hasher);
+            hasher.finish()
+        })
     }
 
     fn with(mut self, change: impl FnOnce(&mut KernelText)) -> Self {
         change(Arc::make_mut(&mut self.text));
         self.memo = Arc::default();
+        self.digest = OnceLock::new();
         self
     }
 
@@ -228,6 +240,8 @@ impl MetalKernel {
     /// int32 (int64 where that does not do) or float32.
     #[track_caller]
     pub fn call<X: Into<Operand>>(&self, inputs: impl IntoIterator<Item = X>) -> KernelCall {
+        // Now, so that all copies have it.
+        self.digest();
         KernelCall::new(self.clone(), inputs.into_iter().map(Into::into).collect(), Origin::caller())
     }
 }

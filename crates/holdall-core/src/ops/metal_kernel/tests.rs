@@ -58,3 +58,13 @@ fn derivatives_are_the_same_by_identity() {
     assert_ne!(ruled, plain);
     assert_ne!(ruled, again);
 }
+
+#[test]
+fn a_call_is_built_where_it_is_written() {
+    let kernel = MetalKernel::new("k", "y[0] = x[0];").inputs(["x"]).outputs(["y"]);
+    let (call, line) = (kernel.call([1.0f32]).output([1], Dtype::Float32), line!());
+    let wrong = (kernel.call([1.0f32]).output([1], Dtype::Float64), line!());
+    let place = |line: u32| format!("tests.rs:{line}:");
+    assert!(call.build().unwrap()[0].node.origin.to_string().contains(&place(line)));
+    assert!(message(wrong.0).contains(&place(wrong.1)));
+}

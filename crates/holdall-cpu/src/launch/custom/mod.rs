@@ -54,6 +54,7 @@ fn custom(op: &CustomKernel, request: &Request<'_>, threads: usize) -> Result<Pl
                 arguments.push((Argument::Output(i as usize), op.access(i as usize)));
                 Binding::Memory(request.outputs[i as usize].bytes())
             }
+            BufferRole::Parameter(_) => continue,
             role @ (BufferRole::Shape(i) | BufferRole::Strides(i) | BufferRole::Ndim(i)) => {
                 let x = &request.inputs[i as usize];
                 let Some(facts) = Binding::of_facts(role, x.shape(), x.strides()) else { continue };
@@ -77,7 +78,10 @@ fn custom(op: &CustomKernel, request: &Request<'_>, threads: usize) -> Result<Pl
         program.outputs = vec![register];
         let shape = &request.outputs[i].shape;
         if request.outputs[i].size() > 0 {
-            let fill = PointwiseKernel::new(&Pointwise { program: &program, shape, strides: &[] }, threads)?;
+            let fill = PointwiseKernel::new(
+                &Pointwise { program: &program, shape, strides: &[], is_aligned: true },
+                threads,
+            )?;
             let arguments = std::iter::once((Argument::Output(i), Access::Write)).collect();
             plan.launches.push((launch(fill), arguments));
         }

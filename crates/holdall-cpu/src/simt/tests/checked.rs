@@ -223,6 +223,31 @@ const BUGS: &[(FindingKind, &str, &str)] = {
             "uint i = thread_position_in_grid.x; y[i] = 0; threadgroup float t[64]; t[i] = 1; threadgroup_barrier(mem_flags::mem_threadgroup); if (i < 63) {\nfloat2 v = *(threadgroup float2*)(t + i / 2 * 2);\ny[i] = v.x; }",
         ),
         (
+            OutOfBounds,
+            "uint i = thread_position_in_grid.x; y[i] = 0;\nint v = x[i + 1];",
+            "uint i = thread_position_in_grid.x; y[i] = 0;\nint v = x[i];",
+        ),
+        (
+            OutOfBounds,
+            "uint i = thread_position_in_grid.x; int a[4] = {1, 2, 3, 4}; y[i] = 0;\nif (i > 2) { int v = a[i]; }",
+            "uint i = thread_position_in_grid.x; int a[4] = {1, 2, 3, 4}; y[i] = 0;\nif (i > 2) { int v = a[i % 4]; }",
+        ),
+        (
+            DataRace,
+            "uint i = thread_position_in_grid.x; threadgroup int t[64]; t[i] = 0; y[i] = 0;\nint v = t[63 - i];",
+            "uint i = thread_position_in_grid.x; threadgroup int t[64]; t[i] = 0; y[i] = 0;\nint v = t[i];",
+        ),
+        (
+            DivisionByZero,
+            "uint i = thread_position_in_grid.x; y[i] = 0;\nint v = 7 / x[i];",
+            "uint i = thread_position_in_grid.x; y[i] = 0;\nint v = 7 / (x[i] + 1);",
+        ),
+        (
+            Uninitialized,
+            "uint i = thread_position_in_grid.x; struct P { int a; int b; }; threadgroup P t[64]; t[i].a = 1; P p = t[i];\ny[i] = p.a + t[i].b;",
+            "uint i = thread_position_in_grid.x; struct P { int a; int b; }; threadgroup P t[64]; t[i].a = 1; P p = t[i];\ny[i] = p.a;",
+        ),
+        (
             UnwrittenOutput,
             "uint i = thread_position_in_grid.x; if (x[i] % 9 == 4) return;\ny[i] = 1;",
             "uint i = thread_position_in_grid.x; if (x[i] % 9 == 14) return;\ny[i] = 1;",

@@ -8,5 +8,8 @@ mod samples;
 mod checked;
 mod functions;
 mod kernels;
+mod lanes;
+mod native;
+mod numbers;
 mod semantics;
 mod support;

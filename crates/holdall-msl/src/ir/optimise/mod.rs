@@ -2,7 +2,7 @@
 //!
 //! 1. [`promote`]: variables that are only read and written as a whole, at known places, become registers.
 //! 2. [`propagate`]: copies and constants reach their uses, so that pointers become known, which lets 1 do more.
-//! 3. [`sweep`]: what nobody reads goes, copies are merged into what they copy, labels that nobody breaks to go.
+//! 3. [`sweep`]: what nobody reads goes, unless it can be the kernel's mistake; copies are merged into what they copy, labels that nobody breaks to go.
 //! 4. [`compact`]: registers and objects are numbered anew.
 
 mod compact;
@@ -18,12 +18,20 @@ pub(crate) fn optimise(program: &mut Program) {
     for round in 0..ROUNDS {
         let promoted = promote::promote(program);
         propagate::propagate(program);
-        sweep::sweep(program);
+        sweep::sweep(program, true);
         if !promoted && round > 0 {
             break;
         }
     }
     compact::compact(program);
+}
+
+impl Program {
+    /// Leaves out what nobody reads though it can be the kernel's mistake: loads and divisions, with all that leads to
+    /// them. For those who execute programs without watching them.
+    pub fn discard_unread(&mut self) {
+        sweep::sweep(self, false);
+    }
 }
 
 /// Calls a function on each operation.

@@ -1,33 +1,40 @@
 //! What nobody needs goes.
 
-use crate::ir::{Block, Label, Op, OpKind, Operand, Program, Reg, Stmt};
+use crate::ir::{Binary, Block, Label, Object, ObjectKind, Op, OpKind, Operand, Program, Reg, Stmt};
 
 /// How far back a copy looks for the operation that it copies.
 const BACK: usize = 12;
 
-struct Pass {
+struct Pass<'a> {
+    objects: &'a [Object],
+    keeps_mistakes: bool,
     uses: Vec<u32>,
     breaks: Vec<u32>,
     changed: bool,
 }
 
-pub(super) fn sweep(program: &mut Program) {
+/// `keeps_mistakes`: what can be the kernel's mistake stays, though nobody reads what it gives.
+pub(super) fn sweep(program: &mut Program, keeps_mistakes: bool) {
     for _ in 0..3 {
         let mut pass = Pass {
+            objects: &program.objects,
+            keeps_mistakes,
             uses: vec![0; program.registers.len()],
             breaks: vec![0; program.n_labels as usize],
             changed: false,
         };
         pass.count(&program.body);
         let body = std::mem::take(&mut program.body);
-        program.body = pass.block(body, None);
-        if !pass.changed {
+        let body = pass.block(body, None);
+        let changed = pass.changed;
+        program.body = body;
+        if !changed {
             break;
         }
     }
 }
 
-impl Pass {
+impl Pass<'_> {
     fn count(&mut self, block: &[Stmt]) {
         for statement in block {
             match statement {
@@ -48,6 +55,26 @@ impl Pass {
         if let Operand::Reg(reg) = operand {
             let uses = &mut self.uses[reg.0 as usize];
             *uses = uses.saturating_add_signed(by);
+        }
+    }
+
+    /// Whether it can be the kernel's mistake.
+    fn may_fail(&self, op: &Op) -> bool {
+        match op.kind {
+            OpKind::Binary(Binary::Divide | Binary::Remainder, ty) if !ty.is_float() => {
+                op.args[1].as_const().is_none_or(|c| c.bits == 0)
+            }
+            OpKind::Load { cell, .. } => {
+                let (Operand::Object(id), Some(at)) = (op.args[0], op.args[1].as_const()) else {
+                    return true;
+                };
+                let Some(object) = self.objects.get(id.0 as usize) else { return true };
+                let n = op.dst.len() / cell.n_registers();
+                let end = at.as_i64().saturating_add(n as i64 * i64::from(cell.size()));
+                let is_own = matches!(object.kind, ObjectKind::Thread | ObjectKind::Table(_));
+                !is_own || at.as_i64() < 0 || end > i64::from(object.size)
+            }
+            _ => false,
         }
     }
 
@@ -94,7 +121,7 @@ impl Pass {
                 Stmt::Op(op) => {
                     let unread =
                         !op.dst.is_empty() && op.dst.iter().all(|dst| self.uses[dst.0 as usize] == 0);
-                    if unread && op.kind.is_droppable() {
+                    if unread && op.kind.is_droppable() && !(self.keeps_mistakes && self.may_fail(&op)) {
                         self.forget(&Stmt::Op(op));
                     } else {
                         reversed.push(Stmt::Op(op));

@@ -37,6 +37,7 @@ pub(crate) enum Builtin {
     MatrixMultiply,
     MatrixMultiplyAccumulate,
     MatrixFilled,
+    MatrixDiagonal,
     Unsupported(&'static str),
 }
 
@@ -187,12 +188,11 @@ pub(crate) fn functions() -> Functions {
         ("simdgroup_multiply", Builtin::MatrixMultiply),
         ("simdgroup_multiply_accumulate", Builtin::MatrixMultiplyAccumulate),
         ("make_filled_simdgroup_matrix", Builtin::MatrixFilled),
+        ("make_diagonal_simdgroup_matrix", Builtin::MatrixDiagonal),
     ]);
     for (name, what) in [
         ("printf", "printf"),
         ("simdgroup_async_copy", "asynchronous copies"),
-        ("transpose", "matrices"),
-        ("determinant", "matrices"),
         ("dfdx", "derivatives"),
         ("dfdy", "derivatives"),
         ("discard_fragment", "fragment functions"),
@@ -260,7 +260,8 @@ impl<'a> Lower<'a> {
             Builtin::Barrier(scope) => self.barrier(scope, name, &values, span),
             Builtin::Fence => self.fence(name, &values, span),
             Builtin::MatrixStore => self.matrix_store(&values, span),
-            Builtin::MatrixFilled => self.matrix_filled(explicit, &values, span),
+            Builtin::MatrixFilled => self.matrix_made(name, explicit, &values, false, span),
+            Builtin::MatrixDiagonal => self.matrix_made(name, explicit, &values, true, span),
             Builtin::MatrixLoad | Builtin::MatrixMultiply | Builtin::MatrixMultiplyAccumulate => {
                 Err(Reported)
             }

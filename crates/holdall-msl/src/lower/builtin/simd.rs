@@ -240,46 +240,51 @@ impl<'a> Lower<'a> {
         else {
             return Err(self.does_not_take(name, &values, span, None));
         };
-        if a != b || kinds.get(2).is_some_and(|c| *c != TyKind::Matrix(sum)) {
-            return Err(self.does_not_take(
-                name,
-                &values,
-                span,
-                Some("the matrices have different elements"),
-            ));
-        }
+        let (a, b) = (*a, *b);
+        let third = match kinds.get(2) {
+            Some(TyKind::Matrix(c)) => Some(*c),
+            Some(_) => return Err(self.does_not_take(name, &values, span, None)),
+            None => None,
+        };
+        // Factors of different types are multiplied as `float`.
+        let factor = if a == b { a } else { Scalar::F32 };
         let mut parts = Parts::new();
-        parts.extend_from_slice(&values[0].parts);
-        parts.extend_from_slice(&values[1].parts);
-        match values.get(2) {
-            Some(c) => parts.extend_from_slice(&c.parts),
-            None => parts.extend([constant(sum, 0), constant(sum, 0)]),
+        for (value, to) in values.iter().zip([factor, factor, sum]) {
+            for part in &value.parts {
+                parts.push(self.convert_scalar(*part, to));
+            }
+        }
+        if third.is_none() {
+            parts.extend([constant(sum, 0), constant(sum, 0)]);
         }
         let dst = [self.builder.register(sum), self.builder.register(sum)];
-        self.operation(OpKind::MatrixMultiply { factor: *a, sum }, &dst, &parts);
+        self.operation(OpKind::MatrixMultiply { factor, sum }, &dst, &parts);
         self.store(&target, &Value::new(target.ty, dst.map(Operand::Reg)))?;
         let void = self.types.void();
         Ok(Value::new(void, []))
     }
 
-    pub(super) fn matrix_filled(
+    /// A matrix of one value, everywhere or on its diagonal.
+    pub(super) fn matrix_made(
         &mut self,
+        name: &str,
         explicit: Option<&'a [TemplateArg]>,
         values: &[Value],
+        diagonal: bool,
         span: Span,
     ) -> Result<Value> {
-        self.arity("make_filled_simdgroup_matrix", values, 1, span)?;
+        self.arity(name, values, 1, span)?;
         let args = self.template_args(explicit.unwrap_or(&[]))?;
         let scalar = match args.first() {
             Some(Binding::Type(ty)) => self.types.as_scalar(*ty),
             _ => self.types.as_scalar(values[0].ty),
         };
         let Some(scalar) = scalar.filter(|scalar| scalar.is_float()) else {
-            return Err(self.does_not_take("make_filled_simdgroup_matrix", values, span, None));
+            return Err(self.does_not_take(name, values, span, None));
         };
         let part = self.convert_scalar(values[0].single(), scalar);
         let ty = self.types.intern(TyKind::Matrix(scalar));
-        Ok(Value::new(ty, [part, part]))
+        Ok(if diagonal { self.diagonal_matrix(ty, part) } else { Value::new(ty, [part, part]) })
     }
 }
 
