@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, OnceLock};
 
 use holdall_memory::Storage;
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use crate::device::DeviceId;
 use crate::dtype::{Dtype, Element};
 use crate::error::{Error, ErrorKind, Origin, Result};
-use crate::node::{Graph, Inputs, Node, Output, Value};
+use crate::node::{Graph, Inputs, Node, Output, Place, Slot, Value};
 use crate::op::{Handle, Op, Primitive, Spec, Specs};
 use crate::pointwise::{Class, Row};
 use crate::runtime::Runtime;
@@ -27,9 +27,17 @@ use crate::trace::{self, Label};
 pub struct Array {
     pub(crate) node: Arc<Node>,
     pub(crate) index: u32,
+    /// Of an output that is one of several: where its value is, see [`Place`].
+    pub(crate) slot: Option<Arc<Slot>>,
 }
 
 impl Array {
+    /// The output of a node that has one.
+    pub(crate) fn only(node: Arc<Node>) -> Self {
+        debug_assert_eq!(node.outputs.len(), 1);
+        Self { node, index: 0, slot: None }
+    }
+
     /// Records an op of one output.
     ///
     /// # Errors
@@ -37,8 +45,7 @@ impl Array {
     #[track_caller]
     pub fn apply(op: impl Primitive, inputs: &[&Self]) -> Result<Self> {
         let node = Self::primitive(op, inputs)?;
-        debug_assert_eq!(node.outputs.len(), 1);
-        Ok(Self { node, index: 0 })
+        Ok(Self::only(node))
     }
 
     /// Records an op of several outputs.
@@ -85,12 +92,14 @@ impl Array {
 
     /// A node with a label of its own: a transformation's copy of an input.
     pub(crate) fn traced(op: Op, inputs: Inputs, outputs: Specs, origin: Origin, trace: Label) -> Arc<Node> {
+        let n = outputs.len();
+        let output = |spec| Output::new(spec, n);
         let constant = if let Op::Constant(value) = op { Some(value) } else { None };
         let mut specs = outputs.iter().chain(inputs.iter().map(Self::spec));
         let is_double = specs.any(|spec| spec.dtype == Dtype::Float64);
         Arc::new(Node {
             constant,
-            outputs: outputs.into_iter().map(|spec| Output { spec, value: OnceLock::new() }).collect(),
+            outputs: outputs.into_iter().map(output).collect(),
             graph: Mutex::new(Some(Graph { op, inputs })),
             origin,
             mark: AtomicU32::new(0),
@@ -100,7 +109,8 @@ impl Array {
     }
 
     pub(crate) fn outputs_of(node: &Arc<Node>) -> Vec<Self> {
-        (0..node.outputs.len() as u32).map(|index| Self { node: node.clone(), index }).collect()
+        let each = node.outputs.iter().zip(0..);
+        each.map(|(output, index)| Self { node: node.clone(), index, slot: output.slot() }).collect()
     }
 
     /// Records an op of the elementwise table: inputs are promoted to one type and broadcast to one shape. For those
@@ -123,7 +133,7 @@ impl Array {
     /// Records an elementwise op: inputs are promoted to one type and broadcast to one shape.
     #[track_caller]
     pub(crate) fn row(row: &'static Row, inputs: &[&Self]) -> Result<Self> {
-        Ok(Self { node: Self::row_node(row, inputs)?, index: 0 })
+        Ok(Self::only(Self::row_node(row, inputs)?))
     }
 
     #[track_caller]
@@ -209,7 +219,7 @@ impl Array {
             std::iter::once(spec).collect(),
             origin,
         );
-        Self { node, index: 0 }
+        Self::only(node)
     }
 
     /// One value, of no dimensions. Allocates nothing until it is needed in memory.
@@ -224,7 +234,7 @@ impl Array {
             let spec = Spec { shape: Dims::new(), dtype: value.dtype() };
             let node =
                 Self::node(Op::Constant(value), Inputs::new(), std::iter::once(spec).collect(), origin);
-            Self { node, index: 0 }
+            Self::only(node)
         };
         // Graphs are full of the same few numbers; sharing their nodes halves the size of a chain of `x + 1`.
         RECENT
@@ -289,7 +299,8 @@ impl Array {
         let value =
             Value { storage: Arc::new(storage), layout, device, written: None, replicas: Mutex::default() };
         let node = Node {
-            outputs: std::iter::once(Output { spec, value: OnceLock::from(Arc::new(value)) }).collect(),
+            outputs: std::iter::once(Output { spec, place: Place::Node(Slot::from(Arc::new(value))) })
+                .collect(),
             graph: Mutex::new(None),
             origin,
             mark: AtomicU32::new(0),
@@ -297,7 +308,7 @@ impl Array {
             constant: None,
             trace: 0,
         };
-        Self { node: Arc::new(node), index: 0 }
+        Self::only(Arc::new(node))
     }
 
     pub(crate) fn output(&self) -> &Output {
@@ -305,7 +316,11 @@ impl Array {
     }
 
     pub(crate) fn value(&self) -> Option<&Arc<Value>> {
-        self.output().value.get()
+        match (&self.slot, &self.output().place) {
+            (Some(slot), _) => slot.get(),
+            (None, Place::Node(slot)) => slot.get(),
+            (None, Place::Arrays { .. }) => None,
+        }
     }
 
     /// Shape and type.

@@ -253,9 +253,9 @@ pub struct Plan {
     pub layouts: SmallVec<[Layout; 1]>,
     /// Sizes of temporaries in bytes.
     pub temporaries: SmallVec<[usize; 2]>,
-    /// The first output takes over this input's memory and layout, if nobody else needs it; else it starts as a copy.
-    /// The launches then write it in place.
-    pub in_place: Option<usize>,
+    /// Pairs of an output and the input whose memory and layout it takes over, if nobody else needs it; else the output
+    /// starts as a copy. The launches then write it in place.
+    pub in_place: SmallVec<[(usize, usize); 1]>,
     /// The launches in order.
     pub launches: SmallVec<[Bound; 1]>,
 }
@@ -318,10 +318,13 @@ pub struct Kernels {
 type Takes = dyn Fn(&dyn Primitive, &[&Spec]) -> bool + Send + Sync;
 type Planner = dyn Fn(&dyn Primitive, &Request<'_>) -> Result<Plan> + Send + Sync;
 
+type Teller = dyn Fn(&dyn Primitive, &[&Spec]) -> Result<String> + Send + Sync;
+
 struct Entry {
     name: &'static str,
     takes: Box<Takes>,
     plan: Box<Planner>,
+    source: Option<Box<Teller>>,
 }
 
 impl Kernels {
@@ -349,8 +352,27 @@ impl Kernels {
                     Err(Error::new(ErrorKind::Kernel, op.name(), "was looked up under another op's type"))
                 }
             }),
+            source: None,
         };
         self.entries.insert(TypeId::of::<P>(), entry);
+    }
+
+    /// Says what the source of a registered op of type `P` is, for people.
+    pub fn register_source<P: Primitive>(
+        &mut self,
+        source: impl Fn(&P, &[&Spec]) -> Result<String> + Send + Sync + 'static,
+    ) {
+        if let Some(entry) = self.entries.get_mut(&TypeId::of::<P>()) {
+            entry.source = Some(Box::new(move |op, inputs| {
+                op.as_any().downcast_ref().map_or_else(|| Ok(String::new()), |op| source(op, inputs))
+            }));
+        }
+    }
+
+    /// The source that an op runs on these inputs, where the device can tell.
+    pub fn source(&self, op: &dyn Primitive, inputs: &[&Spec]) -> Option<Result<String>> {
+        let entry = self.entries.get(&op.as_any().type_id())?;
+        Some(entry.source.as_ref()?(op, inputs))
     }
 
     /// Registers how ops of type `P` run, before what is registered for them already: that is asked where `plan` has no
@@ -359,14 +381,14 @@ impl Kernels {
         &mut self,
         plan: impl Fn(&P, &Request<'_>) -> Result<Option<Plan>> + Send + Sync + 'static,
     ) {
-        let Some(Entry { name, takes, plan: other }) = self.entries.remove(&TypeId::of::<P>()) else {
+        let Some(Entry { name, takes, plan: other, source }) = self.entries.remove(&TypeId::of::<P>()) else {
             return;
         };
         let plan: Box<Planner> = Box::new(move |op, request| {
             let preferred = op.as_any().downcast_ref().map_or(Ok(None), |op| plan(op, request))?;
             preferred.map_or_else(|| other(op, request), Ok)
         });
-        self.entries.insert(TypeId::of::<P>(), Entry { name, takes, plan });
+        self.entries.insert(TypeId::of::<P>(), Entry { name, takes, plan, source });
     }
 
     /// Whether there is a kernel for this op on these inputs.

@@ -6,8 +6,8 @@
 //! third is touched only under the scheduler's lock.
 
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use holdall_memory::{QueueId, Storage, Tick};
 use parking_lot::Mutex;
@@ -47,7 +47,63 @@ pub(crate) struct Graph {
 /// One output of a node.
 pub(crate) struct Output {
     pub spec: Spec,
-    pub value: OnceLock<Arc<Value>>,
+    pub place: Place,
+}
+
+/// Where a value is put when it is recorded.
+pub(crate) type Slot = OnceLock<Arc<Value>>;
+
+/// Where the value of an output is.
+pub(crate) enum Place {
+    /// With the node, of which it is the only output.
+    Node(Slot),
+    /// With the arrays that are this output, one of several: so its memory is given up when they are gone, whoever has the
+    /// others.
+    Arrays { slot: Mutex<Weak<Slot>>, recorded: AtomicBool },
+}
+
+impl Output {
+    /// An output of a node that has so many.
+    pub fn new(spec: Spec, n_outputs: usize) -> Self {
+        let place = match n_outputs {
+            1 => Place::Node(Slot::new()),
+            _ => Place::Arrays { slot: Mutex::default(), recorded: AtomicBool::new(false) },
+        };
+        Self { spec, place }
+    }
+
+    /// What an array that is this output has to own.
+    pub fn slot(&self) -> Option<Arc<Slot>> {
+        let Place::Arrays { slot, .. } = &self.place else { return None };
+        let mut slot = slot.lock();
+        Some(slot.upgrade().unwrap_or_else(|| {
+            let new = Arc::default();
+            *slot = Arc::downgrade(&new);
+            new
+        }))
+    }
+
+    /// Puts a value where it belongs, unless one is there or nobody wants it.
+    pub fn set(&self, value: Value) {
+        let _ = match &self.place {
+            Place::Node(slot) => slot.set(Arc::new(value)),
+            Place::Arrays { slot, recorded } => {
+                recorded.store(true, Ordering::Release);
+                slot.lock().upgrade().map_or(Ok(()), |slot| slot.set(Arc::new(value)))
+            }
+        };
+    }
+
+    /// Whether everybody who has this output has its value.
+    fn is_recorded(&self) -> bool {
+        match &self.place {
+            Place::Node(slot) => slot.get().is_some(),
+            Place::Arrays { slot, recorded } => {
+                recorded.load(Ordering::Acquire)
+                    && slot.lock().upgrade().is_none_or(|slot| slot.get().is_some())
+            }
+        }
+    }
 }
 
 /// Where a computed (or scheduled) array lies.
@@ -63,7 +119,7 @@ pub(crate) struct Value {
 
 impl Node {
     pub fn is_recorded(&self) -> bool {
-        self.outputs.iter().all(|o| o.value.get().is_some())
+        self.outputs.iter().all(Output::is_recorded)
     }
 }
 

@@ -143,9 +143,9 @@ pub trait Primitive: Parameters {
         None
     }
 
-    /// The input whose memory may become the first output's, when nobody else needs it.
-    fn donates(&self) -> Option<usize> {
-        None
+    /// The inputs whose memory may become an output's, when nobody else needs it.
+    fn donates(&self) -> &[usize] {
+        &[]
     }
 
     /// How derivatives are found.
@@ -155,6 +155,13 @@ pub trait Primitive: Parameters {
 
     /// The op in terms of others: what runs where a backend has no kernel, and the oracle of those that have.
     fn decompose(&self, _inputs: &[Array]) -> Option<Result<Vec<Array>>> {
+        None
+    }
+
+    /// The op over a batch of examples at once. Inputs that `is_batched` names have the batch, `size` examples, as an axis before
+    /// their own; others are the same for all. The outputs have it likewise. Without a rule, [`vmap`](crate::transform::vmap)
+    /// goes through the decomposition, or example by example. It asks only when some input is batched.
+    fn batch(&self, _inputs: &[Array], _is_batched: &[bool], _size: usize) -> Option<Result<Vec<Array>>> {
         None
     }
 

@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::device::{BackendEntry, Device, DeviceId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::Scheduler;
+use crate::ops::{KernelObserver, KernelObserverEntry};
 use crate::settings;
 use crate::stream::{self, Stream, StreamId};
 use crate::validation;
@@ -21,6 +22,8 @@ pub(crate) struct Runtime {
     /// The device of each stream, readable without the scheduler.
     streams: RwLock<Vec<DeviceId>>,
     pub scheduler: Mutex<Scheduler>,
+    /// Who wants to see calls of custom kernels.
+    pub observers: Vec<Box<dyn KernelObserver>>,
 }
 
 impl Runtime {
@@ -39,6 +42,10 @@ impl Runtime {
             devices: RwLock::default(),
             streams: RwLock::default(),
             scheduler: Mutex::default(),
+            observers: inventory::iter::<KernelObserverEntry>
+                .into_iter()
+                .filter_map(|entry| (entry.observer)().transpose())
+                .collect::<Result<_>>()?,
         };
         let mut entries: Vec<&BackendEntry> = inventory::iter::<BackendEntry>.into_iter().collect();
         entries.sort_by_key(|e| -e.rank);

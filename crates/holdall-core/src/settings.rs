@@ -79,6 +79,37 @@ fn switch(name: &str) -> Result<bool> {
     Ok(value == Some(1))
 }
 
+/// `HOLDALL_KERNEL_DUMP`: the folder that launches of custom kernels are written to, if they are to be.
+pub fn kernel_dump() -> Option<PathBuf> {
+    std::env::var_os("HOLDALL_KERNEL_DUMP").filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+/// `HOLDALL_KERNEL_DUMP_LIMIT`: how many launches at most are written there, each different from the others, or `all`.
+///
+/// # Errors
+/// When it is neither.
+pub fn kernel_dump_limit() -> Result<DumpLimit> {
+    let wanted = "a number, or all";
+    let limit = read("HOLDALL_KERNEL_DUMP_LIMIT", wanted, |text| match text {
+        "" => Some(DumpLimit::Distinct(DUMPS)),
+        "all" => Some(DumpLimit::All),
+        text => text.parse().ok().map(DumpLimit::Distinct),
+    })?;
+    Ok(limit.unwrap_or(DumpLimit::Distinct(DUMPS)))
+}
+
+/// Which launches are written to files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DumpLimit {
+    /// Those that differ from all before in kernel, arguments, shapes or types, up to so many.
+    Distinct(usize),
+    /// Every one.
+    All,
+}
+
+/// Launches that are written unless said otherwise.
+const DUMPS: usize = 100;
+
 fn read<T>(name: &str, wanted: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
     match std::env::var_os(name) {
         None => Ok(None),

@@ -113,7 +113,8 @@ fn prepare(commands: CommandBuffer, gate: &mut Gate) -> Option<(Arc<Job>, Comple
                 Slice::new(start.wrapping_add(b.offset), b.bound.bytes().saturating_sub(b.offset))
             })
             .collect();
-        tasks.push((Task { kernel: kernel.clone(), memory, op: command.op }, command.barrier));
+        let (op, origin) = (command.op, Some(command.origin));
+        tasks.push((Task { kernel: kernel.clone(), memory, op, origin }, command.barrier));
     }
     Some((Arc::new(Job::new(tasks)), completion))
 }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use holdall_core::Origin;
 use parking_lot::{Condvar, Mutex};
 use smallvec::SmallVec;
 
@@ -43,6 +44,8 @@ pub struct Task {
     pub memory: SmallVec<[Slice; 4]>,
     /// The op, for messages.
     pub op: &'static str,
+    /// Where that op was built, if it was.
+    pub origin: Option<Origin>,
 }
 
 /// Items that may run at once.
@@ -127,7 +130,10 @@ impl Job {
         // block into different stages; a stage's counter gives each item once, and stages run one after the other.
         let run = || unsafe { task.kernel.run(phase, item, &task.memory, scratch) };
         let failure = match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(()) => scratch.take_failure().map(|message| format!("{}: {message}", task.op)),
+            Ok(()) => scratch.take_failure().map(|message| match task.origin {
+                Some(origin) => format!("{} built at {origin}: {message}", task.op),
+                None => format!("{}: {message}", task.op),
+            }),
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
                 let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
@@ -398,7 +404,10 @@ mod tests {
     }
 
     fn job_of(pair: &Arc<Pair>) -> Arc<Job> {
-        Arc::new(Job::new(vec![(Task { kernel: pair.clone(), memory: SmallVec::new(), op: "pair" }, false)]))
+        Arc::new(Job::new(vec![(
+            Task { kernel: pair.clone(), memory: SmallVec::new(), op: "pair", origin: None },
+            false,
+        )]))
     }
 
     #[test]

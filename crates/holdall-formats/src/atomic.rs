@@ -60,6 +60,26 @@ pub(crate) fn save(path: &Path, content: impl FnOnce(&mut BufWriter<&mut File>) 
     PendingFile::write(path, content)?.commit()
 }
 
+/// Writes a file that is not there yet: whole, or not at all. Whether it was written; one that is there stays as it is.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save_new(path: impl AsRef<Path>, bytes: &[u8]) -> Result<bool> {
+    let path = path.as_ref();
+    if path.exists() {
+        return Ok(false);
+    }
+    let fault = |e| Error::io("cannot write", e).in_file(path.display().to_string());
+    let pending =
+        PendingFile::write(path, |out| out.write_all(bytes).map_err(|e| Error::io("cannot write", e)))?;
+    match pending.temporary.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        // Another process was faster.
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(fault(e.error)),
+    }
+}
+
 /// Where to put the file: a link stays, and what it points to is replaced.
 fn destination(path: &Path) -> Result<(PathBuf, Option<fs::Metadata>)> {
     match fs::metadata(path) {
@@ -111,6 +131,17 @@ mod tests {
         save(&path, |w| w.write_all(b"new").map_err(|e| Error::io("write", e))).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(names(folder.path()), ["x.bin"]);
+    }
+
+    #[test]
+    fn a_new_file_replaces_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.bin");
+        assert!(save_new(&path, b"first").unwrap());
+        assert!(!save_new(&path, b"second").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(names(folder.path()), ["x.bin"]);
+        assert!(save_new(folder.path().join("no/x"), b"").is_err());
     }
 
     #[test]

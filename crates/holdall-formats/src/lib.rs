@@ -40,6 +40,7 @@ pub mod safetensors;
 mod source;
 mod tensor;
 
+pub use atomic::save_new;
 pub use element::ElementType;
 pub use error::{Error, ErrorKind, Result};
 pub use source::{ReadAt, Source};

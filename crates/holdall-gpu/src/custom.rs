@@ -1,6 +1,6 @@
 //! Custom kernels: signature, contiguity and first values, as MLX has them.
 
-use holdall_core::device::{Argument, Kernels, Operand, Plan, Pointwise, Request};
+use holdall_core::device::{Argument, Kernels, Plan, Pointwise, Request};
 use holdall_core::op::Spec;
 use holdall_core::ops::{CustomKernel, MetalKernel, TemplateValue};
 use holdall_core::pointwise::Program;
@@ -48,13 +48,7 @@ fn custom(
     signatures: &Signatures,
 ) -> Result<Plan> {
     let text = op.kernel.text();
-    // An address is the first element's, and nothing before it can be reached.
-    let is_copied = |x: &Operand| {
-        let backwards = x.strides().iter().any(|stride| *stride < 0);
-        backwards || text.ensure_row_contiguous && !x.is_contiguous()
-    };
-    let copied: SmallVec<[usize; 2]> =
-        (0..request.inputs.len()).filter(|i| is_copied(&request.inputs[*i])).collect();
+    let copied = op.copied(request.inputs);
     if !copied.is_empty() {
         return Ok(Plan::contiguous(copied));
     }
@@ -90,7 +84,9 @@ fn custom(
                 let extent = extent(&request.inputs[i as usize]);
                 call.memory(Argument::Input(i as usize), Access::Read, extent)
             }
-            BufferRole::Output(i) if op.init_values.is_empty() => call.output(i as usize, request),
+            BufferRole::Output(i) if op.access(i as usize) == Access::Write => {
+                call.output(i as usize, request)
+            }
             BufferRole::Output(i) => call.updated(i as usize, request),
             BufferRole::Shape(i) => {
                 let shape: SmallVec<[i32; 8]> =
@@ -108,10 +104,10 @@ fn custom(
             }
         };
     }
-    let mut plan = Plan::nothing();
-    for (i, value) in op.init_values.iter().enumerate() {
+    let mut plan = Plan { in_place: op.in_place(), ..Plan::nothing() };
+    for (i, value) in op.fills() {
         let mut program = Program::default();
-        program.outputs = vec![program.constant(*value)];
+        program.outputs = vec![program.constant(value)];
         let shape = &request.outputs[i].shape;
         if request.outputs[i].size() > 0 {
             let fill = Pointwise { program: &program, shape, strides: &[], is_aligned: true };
@@ -143,6 +139,6 @@ fn signature(op: &CustomKernel, request: &Request<'_>) -> Result<Signature> {
         };
         template.push((name.as_str(), value));
     }
-    Signature::derive(&text.source, &inputs, &outputs, text.atomic_outputs, &template)
+    Signature::derive_updating(&text.source, &inputs, &outputs, &op.updated, text.atomic_outputs, &template)
         .map_err(|e| Error::argument(NAME, format!("{}: {e}", text.name)))
 }

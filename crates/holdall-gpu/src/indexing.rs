@@ -262,7 +262,7 @@ fn scatter(op: &Scatter, request: &Request<'_>, library: &Library) -> Result<Pla
     let call = call.values(&index_dims).values(&index_strides);
     let call = call.values(&sizes(&dims)).values(&steps(&both[0])).values(&steps(&both[1]));
     launches.push(call.each(threads * owners)?);
-    Ok(Plan { in_place: Some(0), temporaries, launches, ..Plan::default() })
+    Ok(Plan { in_place: std::iter::once((0, 0)).collect(), temporaries, launches, ..Plan::default() })
 }
 
 /// A launch that makes temporary 0 one place, the first.
@@ -311,5 +311,5 @@ fn scatter_axis(op: &ScatterAxis, request: &Request<'_>, library: &Library) -> R
         .values(&[i.strides()[op.axis] as i64, updates.strides()[op.axis] as i64]);
     let call = call.values(&sizes(&dims)).values(&steps(&all[0])).values(&steps(&all[1]));
     let bound = call.values(&steps(&all[2])).each(lines * owners)?;
-    Ok(Plan { in_place: Some(0), ..plan(bound) })
+    Ok(Plan { in_place: std::iter::once((0, 0)).collect(), ..plan(bound) })
 }

@@ -202,7 +202,7 @@ pub(crate) fn plan(bound: Bound) -> Plan {
 
 /// The first input as it is.
 pub(crate) fn unchanged() -> Plan {
-    Plan { in_place: Some(0), ..Plan::default() }
+    Plan { in_place: std::iter::once((0, 0)).collect(), ..Plan::default() }
 }
 
 /// Threads in a group of kernels that do elements one by one.

@@ -62,7 +62,7 @@ fn masked_scatter(request: &Request<'_>, library: &Library) -> Result<Plan> {
     launches.push(call.each(x.spec.size())?);
     let temporaries = [4 * places].into_iter().chain((bytes > 0).then_some(bytes)).collect();
     let launches = launches.into_iter().collect();
-    Ok(Plan { in_place: Some(0), temporaries, launches, ..Plan::default() })
+    Ok(Plan { in_place: std::iter::once((0, 0)).collect(), temporaries, launches, ..Plan::default() })
 }
 
 #[cfg(test)]

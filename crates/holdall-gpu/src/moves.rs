@@ -83,7 +83,7 @@ fn slice_update(op: &SliceUpdate, request: &Request<'_>, library: &Library) -> R
     let place: usize = strides.iter().zip(&op.start).map(|(s, i)| s.unsigned_abs() * i).sum();
     let to: Strides = strides.iter().zip(&op.step).map(|(s, k)| s * k).collect();
     let bound = part("slice_update", library, 1, update, &request.outputs[0], &to, place)?;
-    Ok(Plan { in_place: Some(0), ..plan(bound) })
+    Ok(Plan { in_place: std::iter::once((0, 0)).collect(), ..plan(bound) })
 }
 
 /// The launch of a source.

@@ -42,7 +42,7 @@ mod symbol;
 
 pub use diagnostic::{Diagnostic, Error, Kind, Label, Note, Severity};
 pub use scalar::{ElementType, Scalar, Space};
-pub use signature::{BufferParameter, Input, Output, Signature, TemplateValue};
+pub use signature::{BufferParameter, Input, Output, Signature, TemplateValue, is_small};
 pub use source::{Location, Part, Position, SourceMap, Span};
 
 use diagnostic::Sink;

@@ -177,6 +177,49 @@ pub enum ElementType {
 }
 
 impl ElementType {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Bool,
+        Self::I8,
+        Self::U8,
+        Self::I16,
+        Self::U16,
+        Self::I32,
+        Self::U32,
+        Self::I64,
+        Self::U64,
+        Self::F16,
+        Self::BF16,
+        Self::F32,
+        Self::Complex64,
+    ];
+
+    /// The type that arrays call so, by MLX's names: `float32`, `bfloat16`, `uint8`, ….
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|element| element.name() == name)
+    }
+
+    /// What arrays call the type, by MLX's names.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::I8 => "int8",
+            Self::U8 => "uint8",
+            Self::I16 => "int16",
+            Self::U16 => "uint16",
+            Self::I32 => "int32",
+            Self::U32 => "uint32",
+            Self::I64 => "int64",
+            Self::U64 => "uint64",
+            Self::F16 => "float16",
+            Self::BF16 => "bfloat16",
+            Self::F32 => "float32",
+            Self::Complex64 => "complex64",
+        }
+    }
+
     /// The scalar type, except of complex numbers.
     #[must_use]
     pub fn scalar(self) -> Option<Scalar> {

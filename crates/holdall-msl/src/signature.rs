@@ -9,6 +9,13 @@ use crate::scalar::{ElementType, Space};
 /// Inputs with fewer elements are passed in constant memory.
 const SMALL: usize = 8;
 
+/// Whether an input with so many axes and elements is passed in constant memory: all that the parameter of an input depends
+/// on besides its type and whether it has axes.
+#[must_use]
+pub fn is_small(ndim: usize, n_elems: usize) -> bool {
+    ndim == 0 || n_elems < SMALL
+}
+
 /// An input of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Input<'a> {
@@ -99,6 +106,23 @@ impl Signature {
         atomic_outputs: bool,
         template: &[(&str, TemplateValue)],
     ) -> Result<Self, Error> {
+        Self::derive_updating(body, inputs, outputs, &[], atomic_outputs, template)
+    }
+
+    /// As [`derive`](Self::derive), of a kernel that also writes the inputs numbered `updated`, in rising order. Where such
+    /// an input would stand, there is an output: `device T*`, or `device atomic<T>*`, whatever its size. Their indices
+    /// as outputs follow those of `outputs`; what the input's elements are is what the output holds at first.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn derive_updating(
+        body: &str,
+        inputs: &[Input<'_>],
+        outputs: &[Output<'_>],
+        updated: &[usize],
+        atomic_outputs: bool,
+        template: &[(&str, TemplateValue)],
+    ) -> Result<Self, Error> {
         let mut signature = Self::default();
         let mut push = |name: String, role, element, space, is_reference, is_atomic| {
             signature.buffers.push(BufferParameter {
@@ -112,10 +136,16 @@ impl Signature {
             });
         };
         for (i, input) in inputs.iter().enumerate() {
+            let is_small = is_small(input.ndim, input.n_elems);
+            let name = input.name.to_owned();
+            if let Some(k) = updated.iter().position(|k| *k == i) {
+                let role = BufferRole::Output((outputs.len() + k) as u32);
+                push(name, role, input.element, Space::Device, false, atomic_outputs);
+            } else {
+                let space = if is_small { Space::Constant } else { Space::Device };
+                push(name, BufferRole::Input(i as u32), input.element, space, input.ndim == 0, false);
+            }
             let i = i as u32;
-            let small = input.ndim == 0 || input.n_elems < SMALL;
-            let space = if small { Space::Constant } else { Space::Device };
-            push(input.name.to_owned(), BufferRole::Input(i), input.element, space, input.ndim == 0, false);
             if input.ndim == 0 {
                 continue;
             }
@@ -135,7 +165,7 @@ impl Signature {
             let role = BufferRole::Output(i as u32);
             push(output.name.to_owned(), role, output.element, Space::Device, false, atomic_outputs);
         }
-        if outputs.is_empty() {
+        if outputs.is_empty() && updated.is_empty() {
             return Err(Error::argument("a kernel has at least one output"));
         }
         signature.finish(body, template)

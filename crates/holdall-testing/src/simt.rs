@@ -149,7 +149,8 @@ impl Gpu for Simt {
             .programs
             .get(source, signature, is_checked)
             .map_err(|e| fail(format!("the kernel does not compile\n{e}")))?
-            .program;
+            .program
+            .clone();
         let written =
             program.ir().buffers.iter().find(|b| b.is_written && matches!(b.role, BufferRole::Input(_)));
         if let Some(buffer) = written {

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod io;
+mod kernel_dump;
 
 /// Kernels in Metal Shading Language without arrays: what tools that check them need.
 pub mod simt {

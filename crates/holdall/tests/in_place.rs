@@ -54,3 +54,52 @@ fn readers_of_one_graph_go_before_the_writer() {
     eval(&[&new, &both]).unwrap();
     assert_eq!(both.to_vec::<u8>().unwrap(), [2, 2]);
 }
+
+/// A state of 64 MB that a kernel reads and writes, with an output of its own that is kept.
+#[test]
+fn a_thousand_steps_of_a_kernel_take_no_memory() {
+    let _alone = ALONE.lock();
+    let pool = holdall::device::DeviceId::DEFAULT.get().unwrap().pool().clone();
+    let step = holdall::MetalKernel::new(
+        "step",
+        "uint i = thread_position_in_grid.x; state[i * 1024] += x[0] + i; y[i] = state[i * 1024];",
+    )
+    .inputs(["x", "state"])
+    .outputs(["y"])
+    .read_write(["state"]);
+    let x = Array::from_slice(&[0.5f32], &[1]).unwrap();
+    let mut state = Array::zeros(&[64, 1 << 18], Dtype::Float32).unwrap().contiguous();
+    eval(&[&state]).unwrap();
+    pool.reset_peak();
+    let before = pool.peak_bytes();
+    let mut kept: Vec<Array> = Vec::new();
+    for i in 0..1000 {
+        let call =
+            step.call([&x, &state]).output([32], Dtype::Float32).grid([32, 1, 1]).threadgroup([32, 1, 1]);
+        let mut out = call.build().unwrap();
+        state = out.remove(1);
+        // What else the kernel gives may live on, computed or not.
+        kept.push(out.remove(0));
+        if i % 3 == 0 {
+            eval(&[&state]).unwrap();
+        }
+        if i % 10 == 9 {
+            let sum = kept[i - 9..].iter().fold(kept[i - 9].clone(), |a, b| a.add(b).unwrap());
+            eval(&[&sum]).unwrap();
+        }
+    }
+    eval(&kept.iter().chain([&state]).collect::<Vec<_>>()).unwrap();
+    let rise = pool.peak_bytes() - before;
+    assert!(rise < 1 << 20, "a thousand steps raised the peak by {rise} bytes");
+    let first = state.reshape(&[1 << 14, 1024]).unwrap().index((0..3, 0)).unwrap();
+    assert_eq!(first.to_vec::<f32>().unwrap(), [500.0, 1500.0, 2500.0]);
+    assert_eq!(kept[999].index(0..2).unwrap().to_vec::<f32>().unwrap(), [500.0, 1500.0]);
+    // Somebody else who needs it gets a copy.
+    let old = state.clone();
+    let call = step.call([&x, &state]).output([32], Dtype::Float32).grid([32, 1, 1]).threadgroup([32, 1, 1]);
+    state = call.build().unwrap().remove(1);
+    eval(&[&state]).unwrap();
+    let one = |x: &Array| x.index((0, 0)).unwrap().item::<f32>().unwrap();
+    assert_eq!((one(&old), one(&state)), (500.0, 500.5));
+    assert!(pool.peak_bytes() - before >= 64 << 20);
+}

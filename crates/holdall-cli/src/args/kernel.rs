@@ -74,7 +74,8 @@ FILE holds one object:
   template       list of [name, value]: a whole number, true, false or the name of a type
   grid, threadgroup
                  numbers of threads: [x, y, z]
-  init_value     what outputs hold at first
+  init_value     what outputs hold at first; also \"inf\", \"-inf\", \"NaN\"
+  read_write     names of inputs that the kernel also writes; kernel run writes them as outputs, too
   ensure_row_contiguous, atomic_outputs
                  as in MLX: true and false, unless said otherwise
 
@@ -84,6 +85,8 @@ taken is printed.
 
 Exit codes: 0 no mistakes, 1 mistakes, 2 a file that cannot be read or makes no sense. Warnings do
 not count.
+
+A program that runs with HOLDALL_KERNEL_DUMP=DIR writes such files for the kernels that it launches.
 
 With --json, each object has: name, compiled, ran, seconds, findings: a list of {kind, severity, part
 (body or header), line, column, thread, group, others, count, message}. Lines count from 1 in the

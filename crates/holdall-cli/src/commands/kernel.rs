@@ -133,9 +133,9 @@ fn execute(path: &Path, out: &Path, cx: &Context, io: &mut Io<'_>) -> Result<()>
     let tried = file.try_out(compiled(&file, cx)?, &folder(path))?;
     let tried = tried.map_err(|why| Error::new(Kind::Findings, format!("{}: {why}", file.name)))?;
     std::fs::create_dir_all(out).map_err(|e| Error::io("make", out, e))?;
-    for (name, (shape, element, bytes)) in file.output_names.iter().zip(&tried.outputs) {
-        let to = out.join(format!("{name}.npy"));
-        npy::save(&to, shape, *element, bytes)
+    for made in &tried.outputs {
+        let to = out.join(format!("{}.npy", made.name));
+        npy::save(&to, &made.shape, made.element, &made.bytes)
             .map_err(|e| Error::new(Kind::Io, format!("cannot write {}", to.display())).caused_by(e))?;
         io.write(&format!("{}\n", to.display()))?;
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use holdall::Dtype;
 use holdall_msl::{ElementType, Input, Output, Signature, TemplateValue};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
@@ -24,6 +24,9 @@ pub struct KernelFile {
     pub input_names: Vec<String>,
     /// Names of the outputs.
     pub output_names: Vec<String>,
+    /// Names of the inputs that the kernel also writes.
+    #[serde(default)]
+    pub read_write: Vec<String>,
     /// Whether inputs with gaps are copied first.
     #[serde(default = "yes")]
     pub ensure_row_contiguous: bool,
@@ -42,6 +45,7 @@ pub struct KernelFile {
     /// Threads of a group along each axis.
     pub threadgroup: Option<[u32; 3]>,
     /// What outputs hold at first.
+    #[serde(default, deserialize_with = "any_number")]
     pub init_value: Option<f64>,
 }
 
@@ -60,6 +64,16 @@ pub struct Argument {
 
 fn yes() -> bool {
     true
+}
+
+/// A number, or one that JSON does not have, in quotes: `"inf"`, `"-inf"`, `"NaN"`.
+fn any_number<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<f64>, D::Error> {
+    match Value::deserialize(from)? {
+        Value::Null => Ok(None),
+        Value::Number(n) => Ok(n.as_f64()),
+        Value::String(text) => text.parse().map(Some).map_err(de::Error::custom),
+        other => Err(de::Error::custom(format!("wanted a number, got {other}"))),
+    }
 }
 
 /// Elements of an input of which nothing is known: enough for it to be in device memory.
@@ -102,7 +116,16 @@ impl KernelFile {
                 return Err(wrong(format!("{what}: {got} entries for {wanted} names")));
             }
         }
+        if let Some(name) = self.read_write.iter().find(|name| !self.input_names.contains(name)) {
+            return Err(wrong(format!("read_write: {name:?} is none of the input names")));
+        }
         Ok(())
+    }
+
+    /// The inputs that the kernel also writes, in order.
+    pub fn updated(&self) -> Vec<usize> {
+        let names = self.input_names.iter().enumerate();
+        names.filter(|(_, name)| self.read_write.contains(name)).map(|(i, _)| i).collect()
     }
 
     /// The kernel's parameters. Template parameters named in `types` are types, taken to be float32.
@@ -144,8 +167,10 @@ impl KernelFile {
             assumptions.push(format!("template parameter {name}: taken to be float32"));
             template.push((name, TemplateValue::Type(ElementType::F32)));
         }
-        let signature = Signature::derive(&self.source, &inputs, &outputs, self.atomic_outputs, &template)
-            .map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
+        let (updated, atomic) = (self.updated(), self.atomic_outputs);
+        let signature =
+            Signature::derive_updating(&self.source, &inputs, &outputs, &updated, atomic, &template)
+                .map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
         Ok(Parameters { signature, assumptions })
     }
 }
@@ -170,28 +195,13 @@ fn template_value(name: &str, value: &Value) -> Result<TemplateValue> {
 
 /// The type of that name in kernels.
 fn element(of: &str, name: &str) -> Result<ElementType> {
-    let dtype = Dtype::from_name(name);
-    let element = match dtype {
-        Some(Dtype::Bool) => ElementType::Bool,
-        Some(Dtype::Uint8) => ElementType::U8,
-        Some(Dtype::Uint16) => ElementType::U16,
-        Some(Dtype::Uint32) => ElementType::U32,
-        Some(Dtype::Uint64) => ElementType::U64,
-        Some(Dtype::Int8) => ElementType::I8,
-        Some(Dtype::Int16) => ElementType::I16,
-        Some(Dtype::Int32) => ElementType::I32,
-        Some(Dtype::Int64) => ElementType::I64,
-        Some(Dtype::Float16) => ElementType::F16,
-        Some(Dtype::Bfloat16) => ElementType::BF16,
-        Some(Dtype::Float32) => ElementType::F32,
-        Some(Dtype::Complex64) => ElementType::Complex64,
-        Some(Dtype::Float64) => {
-            return Err(wrong(format!("{of}: kernels have no float64")));
+    ElementType::from_name(name).ok_or_else(|| {
+        if name == Dtype::Float64.name() {
+            return wrong(format!("{of}: kernels have no float64"));
         }
-        None => {
-            let names: Vec<&str> = Dtype::ALL.iter().map(|dtype| dtype.name()).collect();
-            return Err(wrong(format!("{of}: no type is called {name:?}; there are {}", names.join(", "))));
-        }
-    };
-    Ok(element)
+        wrong(format!(
+            "{of}: no type is called {name:?}; there are {}",
+            ElementType::ALL.map(ElementType::name).join(", ")
+        ))
+    })
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use holdall::io::element_type;
 use holdall::simt::{self, Program};
 use holdall::{Dtype, Scalar};
 use holdall_formats::{ElementType, npy};
@@ -20,8 +21,21 @@ const MOST_BYTES: usize = 1 << 30;
 pub struct Tried {
     /// What the kernel does wrong.
     pub findings: Vec<simt::Finding>,
-    /// Shape, type and bytes of each output.
-    pub outputs: Vec<(Vec<usize>, ElementType, Vec<u8>)>,
+    /// The outputs, and the inputs that were updated.
+    pub outputs: Vec<Made>,
+}
+
+/// An array that a kernel made.
+#[derive(Debug)]
+pub struct Made {
+    /// Its name.
+    pub name: String,
+    /// Sizes of its axes.
+    pub shape: Vec<usize>,
+    /// Type of its elements.
+    pub element: ElementType,
+    /// Its elements.
+    pub bytes: Vec<u8>,
 }
 
 impl KernelFile {
@@ -49,7 +63,15 @@ impl KernelFile {
             let n = output.n_elems(name)?;
             let first = Scalar::from_f64(self.init_value.unwrap_or(0.0), dtype).bytes();
             outputs.push(first[..dtype.size()].repeat(n));
-            elements.push((output.shape.clone(), element(dtype)));
+            elements.push((name.clone(), output.shape.clone(), element_type(dtype)));
+        }
+        for i in self.updated() {
+            let name = &self.input_names[i];
+            let dtype =
+                self.inputs.as_ref().map_or(Ok(Dtype::Float32), |inputs| inputs[i].known_dtype(name))?;
+            let (shape, bytes): &(Vec<usize>, Vec<u8>) = &inputs[i];
+            outputs.push(bytes.clone());
+            elements.push((name.clone(), shape.clone(), element_type(dtype)));
         }
         let program = Arc::new(Program::compile_checked(&Arc::new(compiled.program)));
         let mut trial = simt::Trial {
@@ -57,10 +79,12 @@ impl KernelFile {
             threadgroup: self.threadgroup.unwrap_or([1; 3]),
             inputs,
             outputs,
-            initialised: self.init_value.is_some(),
+            initialised_from: if self.init_value.is_some() { 0 } else { self.output_names.len() },
         };
         let findings = trial.run(&program);
-        let outputs = elements.into_iter().zip(trial.outputs).map(|((s, e), bytes)| (s, e, bytes)).collect();
+        let outputs = elements.into_iter().zip(trial.outputs);
+        let outputs = outputs.map(|((name, shape, element), bytes)| Made { name, shape, element, bytes });
+        let outputs = outputs.collect();
         Ok(findings.map(|findings| Tried { findings, outputs }))
     }
 }
@@ -120,7 +144,7 @@ impl Argument {
             Error::new(Kind::Usage, format!("{name}: cannot use {}", path.display())).caused_by(e)
         };
         let view = npy::open(path).map_err(refuse)?;
-        if view.shape() != self.shape || view.element() != element(dtype) {
+        if view.shape() != self.shape || view.element() != element_type(dtype) {
             return Err(wrong(format!(
                 "{name}: {} has shape {:?} of {}, wanted {:?} of {}",
                 path.display(),
@@ -131,25 +155,5 @@ impl Argument {
             )));
         }
         view.read().map_err(refuse)
-    }
-}
-
-/// The type of that name in files.
-fn element(dtype: Dtype) -> ElementType {
-    match dtype {
-        Dtype::Bool => ElementType::Bool,
-        Dtype::Uint8 => ElementType::U8,
-        Dtype::Uint16 => ElementType::U16,
-        Dtype::Uint32 => ElementType::U32,
-        Dtype::Uint64 => ElementType::U64,
-        Dtype::Int8 => ElementType::I8,
-        Dtype::Int16 => ElementType::I16,
-        Dtype::Int32 => ElementType::I32,
-        Dtype::Int64 => ElementType::I64,
-        Dtype::Float16 => ElementType::F16,
-        Dtype::Bfloat16 => ElementType::BF16,
-        Dtype::Float32 => ElementType::F32,
-        Dtype::Float64 => ElementType::F64,
-        Dtype::Complex64 => ElementType::C64,
     }
 }

@@ -7,6 +7,7 @@ mod doctor;
 mod fetch;
 mod home;
 mod kernel;
+mod kernel_dump;
 mod program;
 mod repo;
 mod server;

@@ -12,6 +12,7 @@
 
 mod encoder;
 mod fuse;
+mod observe;
 mod order;
 mod record;
 mod topology;

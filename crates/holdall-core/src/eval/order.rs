@@ -91,9 +91,10 @@ fn delays(list: &Worklist) -> Option<Delays> {
         let graph = node.graph.lock();
         if let Some(graph) = graph.as_ref()
             && let Op::Primitive(op) = &graph.op
-            && let Some(input) = op.0.donates().and_then(|k| graph.inputs.get(k))
         {
-            written.entry(Arc::as_ptr(&input.node)).or_default().push(i);
+            for input in op.0.donates().iter().filter_map(|k| graph.inputs.get(*k)) {
+                written.entry(Arc::as_ptr(&input.node)).or_default().push(i);
+            }
         }
     }
     if written.is_empty() {

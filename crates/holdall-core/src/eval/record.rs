@@ -62,9 +62,10 @@ impl Worklist {
         match op {
             Op::Primitive(op) if op.0.is_view() => record.view(&*op.0, &inputs[0]),
             Op::Primitive(op) => {
+                record.observe(&*op.0, &inputs)?;
                 // The clone above, this list's own reference and the graph: more owners than these need the value.
-                let donated = op.0.donates().filter(|i| self.donates(node, &inputs[*i], 2));
-                record.kernel(&*op.0, &inputs, donated)
+                let donated = op.0.donates().iter().copied().filter(|i| self.donates(node, &inputs[*i], 2));
+                record.kernel(&*op.0, &inputs, &donated.collect::<SmallVec<[usize; 2]>>())
             }
             _ => {
                 for (i, x) in inputs[..node.outputs.len()].iter().enumerate() {
@@ -76,13 +77,18 @@ impl Worklist {
         }
     }
 
-    /// Whether the memory of an input of `node` may be taken over: `owners` references to its node are those that the
-    /// present op holds, there are no others, and none to its memory but its value's. A traced node keeps its inputs.
+    /// Whether the memory of an input of `node` may be taken over: `owners` arrays of it are those that the present op
+    /// holds, there are no others, and no owner of its memory but its value. A traced node keeps its inputs.
     fn donates(&self, node: &Node, x: &Array, owners: usize) -> bool {
-        let listed = usize::from(self.find(&x.node).is_some_and(|i| self.entries[i].node.is_some()));
+        let others = match &x.slot {
+            Some(slot) => Arc::strong_count(slot),
+            None => {
+                let listed = self.find(&x.node).is_some_and(|i| self.entries[i].node.is_some());
+                Arc::strong_count(&x.node) - usize::from(listed)
+            }
+        };
         !trace::is_open(node.trace)
-            && Arc::strong_count(&x.node) == owners + listed
-            && x.node.outputs.len() == 1
+            && others == owners
             && x.value().is_some_and(|v| Arc::strong_count(&v.storage) == 1)
     }
 
@@ -191,9 +197,9 @@ struct Fused {
 }
 
 /// Records one node.
-struct Recorder<'a> {
-    scheduler: &'a mut Scheduler,
-    node: &'a Arc<Node>,
+pub(super) struct Recorder<'a> {
+    pub(super) scheduler: &'a mut Scheduler,
+    pub(super) node: &'a Arc<Node>,
 }
 
 impl Recorder<'_> {
@@ -212,7 +218,7 @@ impl Recorder<'_> {
 
     fn set(&self, output: usize, value: Value) {
         // Set once: nodes are recorded under the scheduler's lock, and only while they have no value.
-        let _ = self.node.outputs[output].value.set(Arc::new(value));
+        self.node.outputs[output].set(value);
     }
 
     /// A block for what is recorded next.
@@ -233,7 +239,7 @@ impl Recorder<'_> {
     }
 
     /// The value of an input, on the device of this node, ordered before what is recorded next.
-    fn value_of(&mut self, x: &Array) -> Result<Arc<Value>> {
+    pub(super) fn value_of(&mut self, x: &Array) -> Result<Arc<Value>> {
         if x.value().is_none()
             && let Some(value) = x.as_constant()
         {
@@ -299,7 +305,7 @@ impl Recorder<'_> {
     }
 
     /// A row-major copy of a value.
-    fn contiguous(&mut self, value: &Arc<Value>, spec: &Spec) -> Result<Arc<Value>> {
+    pub(super) fn contiguous(&mut self, value: &Arc<Value>, spec: &Spec) -> Result<Arc<Value>> {
         let strides = [value.layout.strides.clone()];
         let copy =
             self.run_pointwise(&Program::copy(spec.dtype), spec, &strides, std::slice::from_ref(value))?;
@@ -360,7 +366,7 @@ impl Recorder<'_> {
         Ok(())
     }
 
-    fn kernel(&mut self, op: &dyn Primitive, inputs: &[Array], donated: Option<usize>) -> Result<()> {
+    fn kernel(&mut self, op: &dyn Primitive, inputs: &[Array], donated: &[usize]) -> Result<()> {
         let mut values = Values::new();
         for x in inputs {
             values.push(self.value_of(x)?);
@@ -399,13 +405,13 @@ impl Recorder<'_> {
         values: &[Arc<Value>],
         outputs: &[Spec],
         plan: Plan,
-        donated: Option<usize>,
+        donated: &[usize],
     ) -> Result<()> {
         let origin = self.node.origin;
         let mut storages: SmallVec<[(Arc<Storage>, Layout); 2]> = SmallVec::new();
         for (i, spec) in outputs.iter().enumerate() {
-            let in_place = plan.in_place.filter(|_| i == 0);
-            storages.push(match in_place {
+            let in_place = plan.in_place.iter().find(|(output, _)| *output == i);
+            storages.push(match in_place.map(|pair| pair.1) {
                 Some(k) => self.in_place(inputs, values, k, donated)?,
                 None => {
                     let layout =
@@ -445,14 +451,14 @@ impl Recorder<'_> {
         inputs: &[Array],
         values: &[Arc<Value>],
         input: usize,
-        donated: Option<usize>,
+        donated: &[usize],
     ) -> Result<(Arc<Storage>, Layout)> {
         let value = &values[input];
         let mine = value.device == self.device();
         let encoder = self.scheduler.encoder(self.node.stream);
         // A copy that was made for this op has no other owner either.
         let fresh = Arc::strong_count(value) == 1 && Arc::strong_count(&value.storage) == 1;
-        if (fresh || donated == Some(input)) && mine && encoder.queue.may_reuse(&value.storage) {
+        if (fresh || donated.contains(&input)) && mine && encoder.queue.may_reuse(&value.storage) {
             return Ok((value.storage.clone(), value.layout.clone()));
         }
         let copy = self.contiguous(value, inputs[input].spec())?;

@@ -75,7 +75,7 @@ impl Worklist {
     }
 
     fn visit(&mut self, x: &Array, stack: &mut Vec<Visit>, scheduler: &Scheduler) -> Result<()> {
-        if x.node.is_recorded() || x.node.mark.load(Ordering::Relaxed) != 0 {
+        if x.value().is_some() || x.node.mark.load(Ordering::Relaxed) != 0 {
             return Ok(());
         }
         self.open(&x.node, scheduler)?;
@@ -105,7 +105,7 @@ impl Worklist {
             visit.next += 1;
             match x.node.mark.load(Ordering::Relaxed) {
                 // Constants are put into programs, or into memory by the op that needs them there.
-                0 if x.node.constant.is_some() || x.node.is_recorded() => {}
+                0 if x.node.constant.is_some() || x.value().is_some() => {}
                 0 => return Found::New(x.node.clone()),
                 mark => self.entries[mark as usize - 1].edges += 1,
             }
@@ -128,7 +128,7 @@ impl Worklist {
                 Op::Primitive(op) if !op.0.is_view() => {
                     let specs: SmallVec<[_; 4]> = graph.inputs.iter().map(Array::spec).collect();
                     if scheduler.device(node.stream).kernels().has(&*op.0, &specs) {
-                        self.has_writers |= op.0.donates().is_some();
+                        self.has_writers |= !op.0.donates().is_empty();
                         None
                     } else {
                         let parts = crate::stream::within(node.stream, || op.0.decompose(&graph.inputs));

@@ -270,8 +270,9 @@ impl Array {
     /// When the shapes do not broadcast, or for complex numbers.
     #[track_caller]
     pub fn divmod(&self, other: &Self) -> Result<(Self, Self)> {
-        let node = Self::row_node(row::divmod(), &[self, other])?;
-        Ok((Self { node: node.clone(), index: 0 }, Self { node, index: 1 }))
+        let mut both = Self::outputs_of(&Self::row_node(row::divmod(), &[self, other])?);
+        let remainder = both.remove(1);
+        Ok((both.remove(0), remainder))
     }
 
     /// Elements of `a` where `condition` holds, of `b` elsewhere.

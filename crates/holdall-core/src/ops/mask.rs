@@ -40,8 +40,8 @@ impl Primitive for MaskedScatter {
         }
         Ok(std::iter::once(x.clone()).collect())
     }
-    fn donates(&self) -> Option<usize> {
-        Some(0)
+    fn donates(&self) -> &[usize] {
+        &[0]
     }
     fn derivative(&self) -> Derivative {
         Derivative::None

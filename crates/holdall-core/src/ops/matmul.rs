@@ -4,6 +4,7 @@ use crate::Array;
 use crate::error::{Error, Origin, Result};
 use crate::op::{Derivative, Primitive, Spec, Specs};
 use crate::shape::{Dims, broadcast};
+use crate::transform::aligned;
 
 /// Products of matrices over the last two axes; leading axes broadcast. Both inputs have one inexact type.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +34,13 @@ impl Primitive for Matmul {
         }
         shape.extend([a.shape[m - 2], b.shape[n - 1]]);
         Ok(std::iter::once(Spec { shape, dtype: a.dtype }).collect())
+    }
+
+    fn batch(&self, inputs: &[Array], is_batched: &[bool], _: usize) -> Option<Result<Vec<Array>>> {
+        let ndim = |i: usize| inputs[i].ndim() - usize::from(is_batched[i]);
+        let most = ndim(0).max(ndim(1));
+        let factor = |i: usize| if is_batched[i] { aligned(&inputs[i], most) } else { Ok(inputs[i].clone()) };
+        Some(factor(0).and_then(|a| Ok(vec![Array::apply(Self, &[&a, &factor(1)?])?])))
     }
 
     fn derivative(&self) -> Derivative {

@@ -41,7 +41,10 @@ pub use joining::Padding;
 pub use load::{Load, Source};
 pub use mask::MaskedScatter;
 pub use matmul::Matmul;
-pub use metal_kernel::{CustomKernel, KernelCall, KernelText, MetalKernel, TemplateValue};
+pub use metal_kernel::{
+    CustomKernel, KernelCall, KernelMemo, KernelObserver, KernelObserverEntry, KernelText, MetalKernel,
+    TemplateValue,
+};
 pub use norm::{LayerNorm, RmsNorm};
 pub use quantized::{Dequantize, Packing, Quantize, QuantizedMatmul};
 pub use reduce::{Reduce, Reduction};

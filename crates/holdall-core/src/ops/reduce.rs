@@ -69,6 +69,11 @@ impl Primitive for Reduce {
         Ok(std::iter::once(Spec { shape, dtype }).collect())
     }
 
+    fn batch(&self, inputs: &[Array], _: &[bool], _: usize) -> Option<Result<Vec<Array>>> {
+        let op = Self { axes: self.axes.iter().map(|a| a + 1).collect(), ..self.clone() };
+        Some(Array::apply(op, &[&inputs[0]]).map(|y| vec![y]))
+    }
+
     fn derivative(&self) -> Derivative {
         match self.reduction {
             Reduction::Sum => Derivative::Multilinear,

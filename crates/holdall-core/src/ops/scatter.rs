@@ -175,8 +175,8 @@ impl Primitive for Scatter {
         }
         Ok(std::iter::once(x.clone()).collect())
     }
-    fn donates(&self) -> Option<usize> {
-        Some(0)
+    fn donates(&self) -> &[usize] {
+        &[0]
     }
     fn derivative(&self) -> Derivative {
         Derivative::Custom
@@ -233,8 +233,8 @@ impl Primitive for ScatterAxis {
         }
         Ok(std::iter::once(x.clone()).collect())
     }
-    fn donates(&self) -> Option<usize> {
-        Some(0)
+    fn donates(&self) -> &[usize] {
+        &[0]
     }
     fn derivative(&self) -> Derivative {
         Derivative::Custom

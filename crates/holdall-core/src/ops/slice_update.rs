@@ -47,8 +47,8 @@ impl Primitive for SliceUpdate {
         })?;
         Ok(std::iter::once(x.clone()).collect())
     }
-    fn donates(&self) -> Option<usize> {
-        Some(0)
+    fn donates(&self) -> &[usize] {
+        &[0]
     }
     fn derivative(&self) -> Derivative {
         Derivative::Custom

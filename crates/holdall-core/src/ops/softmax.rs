@@ -26,6 +26,11 @@ impl Primitive for Softmax {
         Ok(std::iter::once(inputs[0].clone()).collect())
     }
 
+    fn batch(&self, inputs: &[Array], _: &[bool], _: usize) -> Option<Result<Vec<Array>>> {
+        let op = Self { axes: self.axes.iter().map(|a| a + 1).collect(), ..self.clone() };
+        Some(Array::apply(op, &[&inputs[0]]).map(|y| vec![y]))
+    }
+
     fn derivative(&self) -> Derivative {
         Derivative::Custom
     }

@@ -6,9 +6,15 @@ use crate::Array;
 use crate::error::{Error, Origin, Result};
 use crate::op::{Derivative, Primitive, Spec, Specs};
 use crate::shape::{Dims, Layout, Strides, axes_indices, axis_index, broadcast_strides, size_of};
+use crate::transform::aligned;
 
 fn one(shape: Dims, like: &Spec) -> Result<Specs> {
     Ok(std::iter::once(Spec { shape, dtype: like.dtype }).collect())
+}
+
+/// A shape or position with the batch before it.
+fn batched(first: usize, rest: &[usize]) -> Dims {
+    std::iter::once(first).chain(rest.iter().copied()).collect()
 }
 
 /// The same elements, row-major, in another shape.
@@ -36,6 +42,10 @@ impl Primitive for Reshape {
     }
     fn view(&self, input: &Spec, layout: &Layout, output: &Spec) -> Option<Layout> {
         layout.reshaped(&input.shape, &output.shape)
+    }
+    fn batch(&self, inputs: &[Array], _: &[bool], size: usize) -> Option<Result<Vec<Array>>> {
+        let op = Self { shape: batched(size, &self.shape) };
+        Some(Array::apply(op, &[&inputs[0]]).map(|y| vec![y]))
     }
     fn derivative(&self) -> Derivative {
         Derivative::Multilinear
@@ -67,6 +77,10 @@ impl Primitive for Transpose {
             strides: self.axes.iter().map(|a| layout.strides[*a]).collect(),
             offset: layout.offset,
         })
+    }
+    fn batch(&self, inputs: &[Array], _: &[bool], _: usize) -> Option<Result<Vec<Array>>> {
+        let op = Self { axes: std::iter::once(0).chain(self.axes.iter().map(|a| a + 1)).collect() };
+        Some(Array::apply(op, &[&inputs[0]]).map(|y| vec![y]))
     }
     fn derivative(&self) -> Derivative {
         Derivative::Multilinear
@@ -110,6 +124,11 @@ impl Primitive for BroadcastTo {
             strides: broadcast_strides(&input.shape, &layout.strides, &output.shape),
             offset: layout.offset,
         })
+    }
+    fn batch(&self, inputs: &[Array], _: &[bool], size: usize) -> Option<Result<Vec<Array>>> {
+        let op = Self { shape: batched(size, &self.shape) };
+        let made = aligned(&inputs[0], self.shape.len()).and_then(|x| Array::apply(op, &[&x]));
+        Some(made.map(|y| vec![y]))
     }
     fn derivative(&self) -> Derivative {
         Derivative::Multilinear
@@ -155,6 +174,14 @@ impl Primitive for Slice {
         }
         let offset = layout.strides.iter().zip(&self.start).map(|(s, i)| s * *i as isize).sum::<isize>();
         Some(Layout { strides, offset: layout.offset.wrapping_add_signed(offset) })
+    }
+    fn batch(&self, inputs: &[Array], _: &[bool], size: usize) -> Option<Result<Vec<Array>>> {
+        let op = Self {
+            start: batched(0, &self.start),
+            step: std::iter::once(1).chain(self.step.iter().copied()).collect(),
+            shape: batched(size, &self.shape),
+        };
+        Some(Array::apply(op, &[&inputs[0]]).map(|y| vec![y]))
     }
     fn derivative(&self) -> Derivative {
         Derivative::Multilinear

@@ -1,11 +1,11 @@
 //! Functions with derivatives of one's own, or with none.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use super::rules::Rules;
 use crate::Array;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::op::{Derivative, Primitive, Spec, Specs};
 use crate::shape::Layout;
 
@@ -26,6 +26,9 @@ impl Primitive for StopGradient {
     fn view(&self, _: &Spec, layout: &Layout, _: &Spec) -> Option<Layout> {
         Some(layout.clone())
     }
+    fn batch(&self, inputs: &[Array], _: &[bool], _: usize) -> Option<Result<Vec<Array>>> {
+        Some(Array::apply(self.clone(), &[&inputs[0]]).map(|y| vec![y]))
+    }
     fn derivative(&self) -> Derivative {
         Derivative::Zero
     }
@@ -41,9 +44,6 @@ pub fn stop_gradient(x: &Array) -> Result<Array> {
 }
 
 type Function = dyn Fn(&[Array]) -> Result<Vec<Array>> + Send + Sync;
-/// Primals, outputs, directions → directions.
-type Rule = dyn Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>> + Send + Sync;
-
 /// A function whose derivatives are given by hand: the one that is given in each mode, else the function's own.
 ///
 /// ```no_run
@@ -61,21 +61,9 @@ pub struct CustomFunction {
     rules: Rules,
 }
 
-#[derive(Clone, Default)]
-struct Rules {
-    vjp: Option<Arc<Rule>>,
-    jvp: Option<Arc<Rule>>,
-}
-
 impl fmt::Debug for CustomFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.rules.fmt(f)
-    }
-}
-
-impl fmt::Debug for Rules {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CustomFunction {{ vjp: {}, jvp: {} }}", self.vjp.is_some(), self.jvp.is_some())
+        f.debug_struct("CustomFunction").field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
@@ -92,7 +80,7 @@ impl CustomFunction {
         mut self,
         rule: impl Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>> + Send + Sync + 'static,
     ) -> Self {
-        self.rules.vjp = Some(Arc::new(rule));
+        self.rules.set_vjp(rule);
         self
     }
 
@@ -102,19 +90,19 @@ impl CustomFunction {
         mut self,
         rule: impl Fn(&[Array], &[Array], &[Array]) -> Result<Vec<Array>> + Send + Sync + 'static,
     ) -> Self {
-        self.rules.jvp = Some(Arc::new(rule));
+        self.rules.set_jvp(rule);
         self
     }
 
     /// The function's outputs.
     ///
     /// # Errors
-    /// What the function returns. Differentiating returns what the rules do, and [`ErrorKind::Gradient`] when they give
+    /// What the function returns. Differentiating returns what the rules do, and
+    /// [`ErrorKind::Gradient`](crate::ErrorKind::Gradient) when they give
     /// another number of arrays than there are to be, or in a mode without a rule when an op has no derivative.
     #[track_caller]
     pub fn call(&self, primals: &[Array]) -> Result<Vec<Array>> {
-        let Rules { vjp, jvp } = &self.rules;
-        let outputs = if vjp.is_some() && jvp.is_some() {
+        let outputs = if self.rules.has_both() {
             // Nothing goes through the function itself, so its ops need no derivatives.
             let constant: Vec<Array> = primals.iter().map(stop_gradient).collect::<Result<_>>()?;
             (self.function)(&constant)?
@@ -129,57 +117,17 @@ impl CustomFunction {
 
 /// Inputs: the primals, then the outputs. Outputs: those inputs. A mode with a rule goes to the primals, one without to
 /// the outputs, and so through the function.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 struct Ruled {
     rules: Rules,
     primals: usize,
 }
 
-fn same(a: &Option<Arc<Rule>>, b: &Option<Arc<Rule>>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-impl PartialEq for Ruled {
-    fn eq(&self, other: &Self) -> bool {
-        self.primals == other.primals
-            && same(&self.rules.vjp, &other.rules.vjp)
-            && same(&self.rules.jvp, &other.rules.jvp)
-    }
-}
-
-impl Hash for Ruled {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.primals.hash(state);
-    }
-}
-
-impl Ruled {
-    fn zeros(given: &[Option<Array>], like: &[Array]) -> Result<Vec<Array>> {
-        given.iter().zip(like).map(|(t, x)| t.clone().map_or_else(|| super::zeros_like(x), Ok)).collect()
-    }
-
-    fn checked(made: Vec<Array>, like: &[Array]) -> Result<Vec<Option<Array>>> {
-        let fits = made.len() == like.len() && made.iter().zip(like).all(|(t, x)| t.shape() == x.shape());
-        if !fits {
-            let shapes =
-                |x: &[Array]| x.iter().map(|x| format!("{:?}", x.shape())).collect::<Vec<_>>().join(", ");
-            return Err(Error::new(
-                ErrorKind::Gradient,
-                "custom_function",
-                format!("a rule gave arrays of shapes {}, wanted {}", shapes(&made), shapes(like)),
-            ));
-        }
-        Ok(made.into_iter().map(Some).collect())
-    }
-}
+const NAME: &str = "custom_function";
 
 impl Primitive for Ruled {
     fn name(&self) -> &'static str {
-        "custom_function"
+        NAME
     }
     fn infer(&self, inputs: &[&Spec]) -> Result<Specs> {
         Ok(inputs[self.primals..].iter().map(|s| (*s).clone()).collect())
@@ -196,9 +144,9 @@ impl Primitive for Ruled {
         outputs: &[Array],
         tangents: &[Option<Array>],
     ) -> Result<Vec<Option<Array>>> {
-        let Some(rule) = &self.rules.jvp else { return Ok(tangents[self.primals..].to_vec()) };
         let primals = &inputs[..self.primals];
-        Self::checked(rule(primals, outputs, &Self::zeros(tangents, primals)?)?, outputs)
+        let through = || Ok(tangents[self.primals..].to_vec());
+        self.rules.jvp(NAME, primals, outputs, tangents).unwrap_or_else(through)
     }
     fn vjp(
         &self,
@@ -206,11 +154,10 @@ impl Primitive for Ruled {
         outputs: &[Array],
         cotangents: &[Option<Array>],
     ) -> Result<Vec<Option<Array>>> {
-        let Some(rule) = &self.rules.vjp else {
+        let through = || {
             let nothing = std::iter::repeat_n(None, self.primals);
-            return Ok(nothing.chain(cotangents.iter().cloned()).collect());
+            Ok(nothing.chain(cotangents.iter().cloned()).collect())
         };
-        let primals = &inputs[..self.primals];
-        Self::checked(rule(primals, outputs, &Self::zeros(cotangents, outputs)?)?, primals)
+        self.rules.vjp(NAME, &inputs[..self.primals], outputs, cotangents).unwrap_or_else(through)
     }
 }

@@ -92,5 +92,5 @@ fn linear(entry: &Entry, handle: &Handle, op: &dyn Primitive, i: usize, tangent:
     }
     let mut inputs = entry.inputs.clone();
     inputs[i] = tangent.clone();
-    Ok(Array { node: Array::handle(handle.clone(), inputs)?, index: 0 })
+    Ok(Array::only(Array::handle(handle.clone(), inputs)?))
 }

@@ -1,4 +1,5 @@
-//! Transformations of functions: derivatives forwards ([`jvp`]) and backwards ([`vjp`], [`grad`], [`value_and_grad`]).
+//! Transformations of functions: derivatives forwards ([`jvp`]) and backwards ([`vjp`], [`grad`], [`value_and_grad`]), and
+//! batching ([`vmap`]).
 //!
 //! A transformation calls the function once with *tracers*: fresh copies of its inputs, which cost nothing. It then
 //! walks the graph between them and what the function returned, without recursion, and builds the derivative as more
@@ -15,11 +16,16 @@
 
 mod custom;
 mod jvp;
+mod rules;
 mod tape;
 mod vjp;
+mod vmap;
 
 pub use custom::{CustomFunction, StopGradient, stop_gradient};
+pub(crate) use rules::Rules;
 use tape::Tape;
+pub(crate) use vmap::aligned;
+pub use vmap::vmap;
 
 use crate::Array;
 use crate::dtype::Dtype;
@@ -37,7 +43,7 @@ pub(crate) fn tracer(scope: &Scope, x: &Array) -> Array {
     let origin = Origin::caller();
     let node =
         stream::within(x.node.stream, || Array::traced(Op::Alias, inputs, outputs, origin, scope.label(x)));
-    Array { node, index: 0 }
+    Array::only(node)
 }
 
 #[track_caller]

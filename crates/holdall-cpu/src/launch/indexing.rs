@@ -53,7 +53,7 @@ fn in_place(kernel: impl Kernel + 'static, inputs: usize) -> Plan {
         .chain(std::iter::once((Argument::Output(0), Access::ReadWrite)))
         .collect();
     Plan {
-        in_place: Some(0),
+        in_place: std::iter::once((0, 0)).collect(),
         launches: std::iter::once((launch(kernel), arguments)).collect(),
         ..Plan::default()
     }
@@ -61,7 +61,7 @@ fn in_place(kernel: impl Kernel + 'static, inputs: usize) -> Plan {
 
 /// The first input as it is.
 fn unchanged() -> Plan {
-    Plan { in_place: Some(0), ..Plan::default() }
+    Plan { in_place: std::iter::once((0, 0)).collect(), ..Plan::default() }
 }
 
 fn slice_update(op: &SliceUpdate, request: &Request<'_>, threads: usize) -> Plan {

@@ -1,11 +1,15 @@
 //! Compiled kernels, kept for the next call.
 //!
 //! The key is everything that decides what a kernel does: the whole text, the signature, the mode; never a name. The cache is
-//! bounded and drops what was not used for longest. On the CPU, a launch owns its program by `Arc`, so that a program
-//! that is dropped here lives until its last launch has run: that is all the retiring it needs.
+//! bounded and drops what was not used for longest.
+//!
+//! A launch owns its program by `Arc`, recorded or running. So a program that is dropped here lives until its last launch has
+//! run, and no launch can run a program that is gone: on the CPU, that is all the retiring it needs. Others who
+//! remember a program, so as not to look for it by its text, hold it by `Weak`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use holdall_msl::{Diagnostic, Error, KernelSource, Signature, compile};
 use parking_lot::Mutex;
@@ -16,12 +20,14 @@ use super::program::Program;
 const CAPACITY: usize = 512;
 
 /// A kernel that compiled.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Cached {
     /// The program.
     pub program: Arc<Program>,
     /// What the compiler had to say.
-    pub warnings: Arc<[Diagnostic]>,
+    pub warnings: Vec<Diagnostic>,
+    /// When it was last used, by the clock of its cache.
+    used: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -32,28 +38,22 @@ struct Entry {
     body: String,
     signature: Signature,
     checked: bool,
-    used: u64,
-    cached: Cached,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    entries: Vec<Entry>,
-    clock: u64,
+    cached: Arc<Cached>,
 }
 
 /// Compiled kernels by their text.
 #[derive(Debug)]
 pub struct Cache {
     capacity: usize,
-    inner: Mutex<Inner>,
+    entries: Mutex<Vec<Entry>>,
+    clock: AtomicU64,
 }
 
 impl Cache {
     /// A cache for so many programs.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { capacity: capacity.max(1), inner: Mutex::default() }
+        Self { capacity: capacity.max(1), entries: Mutex::default(), clock: AtomicU64::new(0) }
     }
 
     /// The cache of the process.
@@ -72,15 +72,13 @@ impl Cache {
         source: &KernelSource<'_>,
         signature: &Signature,
         checked: bool,
-    ) -> Result<Cached, Error> {
+    ) -> Result<Arc<Cached>, Error> {
         let mut hasher = DefaultHasher::new();
         (source.name, source.header, source.body, signature, checked).hash(&mut hasher);
         let hash = hasher.finish();
         {
-            let mut inner = self.inner.lock();
-            inner.clock += 1;
-            let now = inner.clock;
-            let found = inner.entries.iter_mut().find(|entry| {
+            let entries = self.entries.lock();
+            let found = entries.iter().find(|entry| {
                 entry.hash == hash
                     && entry.checked == checked
                     && entry.body == source.body
@@ -90,7 +88,7 @@ impl Cache {
                     && entry.signature == *signature
             });
             if let Some(entry) = found {
-                entry.used = now;
+                self.touch(&entry.cached);
                 return Ok(entry.cached.clone());
             }
         }
@@ -98,31 +96,36 @@ impl Cache {
         let compiled = compile(source, signature)?;
         let ir = Arc::new(compiled.program);
         let program = if checked { Program::compile_checked(&ir) } else { Program::compile(&ir) };
-        let cached = Cached { program: Arc::new(program), warnings: compiled.warnings.into() };
-        let mut inner = self.inner.lock();
-        if inner.entries.len() >= self.capacity
-            && let Some(oldest) = (0..inner.entries.len()).min_by_key(|i| inner.entries[*i].used)
+        let used = AtomicU64::new(self.clock.fetch_add(1, Ordering::Relaxed));
+        let cached = Arc::new(Cached { program: Arc::new(program), warnings: compiled.warnings, used });
+        let mut entries = self.entries.lock();
+        if entries.len() >= self.capacity
+            && let Some(oldest) =
+                (0..entries.len()).min_by_key(|i| entries[*i].cached.used.load(Ordering::Relaxed))
         {
-            inner.entries.swap_remove(oldest);
+            entries.swap_remove(oldest);
         }
-        let used = inner.clock;
-        inner.entries.push(Entry {
+        entries.push(Entry {
             hash,
             name: source.name.to_owned(),
             header: source.header.to_owned(),
             body: source.body.to_owned(),
             signature: signature.clone(),
             checked,
-            used,
             cached: cached.clone(),
         });
         Ok(cached)
     }
 
+    /// Notes that a program of this cache is used again.
+    pub fn touch(&self, cached: &Cached) {
+        cached.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// How many programs it holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inner.lock().entries.len()
+        self.entries.lock().len()
     }
 
     /// It holds none.

@@ -1,6 +1,7 @@
 //! Launches in checked mode that fail when the kernel makes a mistake.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::finding::Findings;
 use super::launch::{Binding, Launch, LaunchError};
@@ -35,6 +36,18 @@ impl Checked {
     #[must_use]
     pub fn initialised(self) -> Self {
         Self { launch: self.launch.initialised(), ..self }
+    }
+
+    /// As [`Launch::initialised_from`].
+    #[must_use]
+    pub fn initialised_from(self, output: usize) -> Self {
+        Self { launch: self.launch.initialised_from(output), ..self }
+    }
+
+    /// As [`Launch::deadline`].
+    #[must_use]
+    pub fn deadline(self, deadline: Duration) -> Self {
+        Self { launch: self.launch.deadline(deadline), ..self }
     }
 
     /// How many bytes from where memory is bound the buffers begin, which is before it or there.

@@ -1,7 +1,7 @@
 //! A program with a grid: a kernel like any other.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use holdall_msl::ir::ObjectKind;
@@ -17,11 +17,15 @@ use crate::kernel::{Kernel, Scratch, Slice};
 /// The most threads that a group may have.
 pub const MAX_THREADS: u32 = 1024;
 
-/// How long a group may take by default.
+/// How long a launch may take by default.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The most threadgroup memory of a kernel, as on Apple's devices.
 pub const MAX_THREADGROUP_BYTES: u32 = 32 << 10;
+
+/// The most memory of the threads of one group together, registers included: what one core works in should not be most of
+/// the machine's.
+pub const MAX_GROUP_BYTES: usize = 256 << 20;
 
 /// Threads that an item has at least, so that claiming it does not show.
 const ITEM_THREADS: u64 = 4096;
@@ -45,6 +49,10 @@ pub enum LaunchError {
     Empty([u32; 3]),
     /// Too much threadgroup memory.
     Memory(u32),
+    /// Too much memory of the threads of a group together, in bytes.
+    Private(usize),
+    /// More groups than can be counted.
+    Grid([u32; 3]),
     /// Too few or too many buffers.
     Buffers {
         /// Of the program.
@@ -67,6 +75,11 @@ impl fmt::Display for LaunchError {
                 f,
                 "the kernel wants {bytes} bytes of threadgroup memory; there are {MAX_THREADGROUP_BYTES}"
             ),
+            Self::Private(bytes) => write!(
+                f,
+                "the variables of the threads of a group take {bytes} bytes together; there are {MAX_GROUP_BYTES}"
+            ),
+            Self::Grid(grid) => write!(f, "a grid of {grid:?} has more groups than can be counted"),
             Self::Buffers { expected, given } => {
                 write!(f, "the kernel has {expected} buffers, {given} are bound")
             }
@@ -88,8 +101,11 @@ pub struct Launch {
     bindings: Vec<Binding>,
     deadline: Duration,
     findings: Option<Arc<Findings>>,
-    initialised: bool,
+    /// Outputs with this index and those after it hold values before the launch.
+    initialised: u32,
     items: usize,
+    /// When the first item began: a launch runs once.
+    started: OnceLock<Instant>,
 }
 
 impl Launch {
@@ -148,16 +164,25 @@ impl Launch {
             return Err(LaunchError::Buffers { expected, given });
         }
         let nominal = std::array::from_fn(|i| threadgroup[i].min(grid[i]).max(1));
-        let geometry = Geometry { grid, nominal };
-        let groups = geometry.groups().iter().map(|n| u64::from(*n)).product::<u64>();
         let threads = nominal.iter().map(|n| u64::from(*n)).product::<u64>();
+        let capacity = (threads as usize).next_multiple_of(BLOCK);
+        let rows = program.slots.iter().map(|slot| slot.size * if slot.uniform { BLOCK } else { capacity });
+        let bytes = rows.fold(Self::private_bytes(&program).saturating_mul(capacity), usize::saturating_add);
+        if bytes > MAX_GROUP_BYTES {
+            return Err(LaunchError::Private(bytes));
+        }
+        let geometry = Geometry { grid, nominal };
+        let groups = geometry.groups().iter().try_fold(1u64, |n, extent| n.checked_mul(u64::from(*extent)));
+        let Some(groups) = groups.filter(|n| *n <= u64::MAX / ITEM_THREADS) else {
+            return Err(LaunchError::Grid(grid));
+        };
         let items = groups.div_ceil((ITEM_THREADS / threads).max(1)) as usize;
         let items = if findings.is_some() { items.min(1) } else { items };
-        let (deadline, initialised) = (DEADLINE, false);
-        Ok(Self { program, geometry, bindings, deadline, findings, initialised, items })
+        let (deadline, initialised, started) = (DEADLINE, u32::MAX, OnceLock::new());
+        Ok(Self { program, geometry, bindings, deadline, findings, initialised, items, started })
     }
 
-    /// A group that takes longer ends the launch with an error.
+    /// A launch that takes longer, from its first group on, ends with an error.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
@@ -166,7 +191,13 @@ impl Launch {
     /// Outputs hold values before the launch: checked mode does not ask for each to be written.
     #[must_use]
     pub fn initialised(self) -> Self {
-        Self { initialised: true, ..self }
+        self.initialised_from(0)
+    }
+
+    /// The same of the outputs with this index and those after it.
+    #[must_use]
+    pub fn initialised_from(self, output: usize) -> Self {
+        Self { initialised: output as u32, ..self }
     }
 
     /// The program.
@@ -219,19 +250,21 @@ impl Launch {
             .collect()
     }
 
-    /// Bytes of threadgroup memory and of each thread's memory.
-    fn own_bytes(&self) -> (usize, usize) {
-        let objects = self.program.ir.objects.iter().zip(&self.program.granules);
-        objects.fold((0, 0), |(shared, private), (object, granule)| match object.kind {
-            ObjectKind::Threadgroup => {
-                let start = usize::next_multiple_of(shared, (object.align.max(1) as usize).max(8));
-                (start + object.size as usize, private)
-            }
-            ObjectKind::Thread => {
-                (shared, private + (object.size as usize).next_multiple_of(*granule).next_multiple_of(8))
-            }
-            _ => (shared, private),
+    /// Bytes of threadgroup memory, as [`Launch::places`] lays it out.
+    fn shared_bytes(program: &Program) -> usize {
+        let shared = program.ir.objects.iter().filter(|object| object.kind == ObjectKind::Threadgroup);
+        shared.fold(0, |end: usize, object| {
+            end.next_multiple_of((object.align.max(1) as usize).max(8)) + object.size as usize
         })
+    }
+
+    /// Bytes of each thread's own memory, likewise.
+    fn private_bytes(program: &Program) -> usize {
+        let objects = program.ir.objects.iter().zip(&program.granules);
+        let private = objects.filter(|(object, _)| object.kind == ObjectKind::Thread);
+        private
+            .map(|(object, granule)| (object.size as usize).next_multiple_of(*granule).next_multiple_of(8))
+            .sum()
     }
 }
 
@@ -244,7 +277,7 @@ impl Kernel for Launch {
         let program = &*self.program;
         let threads: u32 = self.geometry.nominal.iter().product();
         let capacity = (threads as usize).next_multiple_of(BLOCK);
-        let (shared, private) = self.own_bytes();
+        let (shared, private) = (Self::shared_bytes(program), Self::private_bytes(program));
         let row = |size: usize, uniform: bool| if uniform { BLOCK * size } else { capacity * size };
         let line = |bytes: usize| bytes.next_multiple_of(64);
         let slots: usize = program.slots.iter().map(|slot| line(row(slot.size, slot.uniform))).sum();
@@ -276,6 +309,7 @@ impl Kernel for Launch {
             .findings
             .as_ref()
             .map(|findings| Watch::new(program, findings.clone(), &places, self.initialised));
+        let started = *self.started.get_or_init(Instant::now);
         let mut machine = Machine {
             program,
             rows,
@@ -299,18 +333,21 @@ impl Kernel for Launch {
             met: None,
             spins: 0,
             rounds: 0,
-            started: Instant::now(),
+            started,
             deadline: self.deadline,
             watch,
         };
         let groups = self.geometry.groups().map(u64::from);
         let n: u64 = groups.iter().product();
-        let (from, to) = (n * item as u64 / self.items as u64, n * (item as u64 + 1) / self.items as u64);
+        let first = |item: usize| (u128::from(n) * item as u128 / self.items as u128) as u64;
+        let (from, to) = (first(item), first(item + 1));
         for index in from..to {
             let group = [index % groups[0], index / groups[0] % groups[1], index / (groups[0] * groups[1])];
             machine.begin(group.map(|i| i as u32));
             machine.watch_begin(index);
-            if !machine.complete() {
+            // Reading the clock takes a twentieth of a small group's time.
+            let is_late = (index - from).is_multiple_of(8) && started.elapsed() > self.deadline;
+            if is_late || !machine.complete() {
                 let span = program.spans[machine.pc];
                 let at =
                     program.ir.position(span).map_or(String::new(), |at| format!(", in the loop at {at}"));

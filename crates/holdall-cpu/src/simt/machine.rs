@@ -409,7 +409,6 @@ impl Machine<'_> {
         self.others.clear();
         self.met = None;
         (self.spins, self.rounds) = (0, 0);
-        self.started = Instant::now();
     }
 
     /// The position in the grid of a lane.

@@ -42,7 +42,7 @@
 //! Groups are claimed in the order of their index. A group may wait for one with a lower index, for that has been
 //! claimed by a thread that works on it; one that waits for a higher index may wait until the deadline.
 //!
-//! Loops are watched: a group that takes longer than the [`Launch`]'s deadline ends the launch with an error.
+//! Loops are watched: a launch that takes longer than its deadline ends with an error, in whatever group it is.
 //!
 //! # Checked mode
 //! A launch with [`Findings`] runs one group after the other with a shadow of all memory, and reports what the kernel does wrong.

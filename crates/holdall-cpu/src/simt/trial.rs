@@ -20,8 +20,8 @@ pub struct Trial {
     pub inputs: Vec<(Vec<usize>, Vec<u8>)>,
     /// Bytes of each output: what it holds at first, and in the end.
     pub outputs: Vec<Vec<u8>>,
-    /// Whether what outputs hold at first counts as written.
-    pub initialised: bool,
+    /// What outputs with this index and those after it hold at first counts as written.
+    pub initialised_from: usize,
 }
 
 impl Binding {
@@ -85,7 +85,7 @@ impl Trial {
         let launch =
             Launch::checked(program.clone(), self.grid, self.threadgroup, bindings, findings.clone())
                 .map_err(|e| e.to_string())?;
-        let launch = if self.initialised { launch.initialised() } else { launch };
+        let launch = launch.initialised_from(self.initialised_from);
         let mut scratch = Scratch::default();
         for item in 0..launch.items(0) {
             // SAFETY: each slice is a buffer above of at least that many bytes, which nobody else has; items run one

@@ -46,7 +46,7 @@ pub struct Watch {
     fenced: bool,
     released: Vec<bool>,
     acquired: bool,
-    initialised: bool,
+    initialised: u32,
 }
 
 /// An access of a lane.
@@ -63,7 +63,7 @@ struct Use {
 }
 
 impl Watch {
-    pub fn new(program: &Program, findings: Arc<Findings>, places: &[Place], initialised: bool) -> Self {
+    pub fn new(program: &Program, findings: Arc<Findings>, places: &[Place], initialised: u32) -> Self {
         let cells = program.kinds.iter().filter_map(|kind| match kind {
             Some(OpKind::Load { cell, .. } | OpKind::Store { cell, .. }) => Some(cell.size() as usize),
             Some(OpKind::Atomic { ty, .. }) => Some(ty.size() as usize),
@@ -73,7 +73,9 @@ impl Watch {
         let known = |(object, place): (&holdall_msl::ir::Object, &Place)| match &object.kind {
             ObjectKind::Buffer(i) => match program.ir.buffers[*i as usize].role {
                 BufferRole::Input(_) => Known::Shared(Shadow::new(place.size, granule, true), DEVICE),
-                BufferRole::Output(_) => Known::Shared(Shadow::new(place.size, granule, initialised), DEVICE),
+                BufferRole::Output(i) => {
+                    Known::Shared(Shadow::new(place.size, granule, i >= initialised), DEVICE)
+                }
                 _ => Known::Fixed,
             },
             ObjectKind::Threadgroup => Known::Shared(Shadow::new(place.size, granule, false), THREADGROUP),
@@ -457,9 +459,10 @@ impl Watch {
 
     fn end(&self, program: &Program) {
         let buffers = program.ir.buffers.iter().zip(&self.objects);
-        for (buffer, object) in buffers.filter(|(b, _)| matches!(b.role, BufferRole::Output(_))) {
+        let asked = |role: BufferRole| matches!(role, BufferRole::Output(i) if i < self.initialised);
+        for (buffer, object) in buffers.filter(|(b, _)| asked(b.role)) {
             if let Known::Shared(shadow, _) = object
-                && let Some((first, bytes)) = shadow.unwritten().filter(|_| !self.initialised)
+                && let Some((first, bytes)) = shadow.unwritten()
             {
                 let size = buffer.element.size() as usize;
                 let count = bytes.div_ceil(size);

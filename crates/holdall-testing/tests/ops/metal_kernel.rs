@@ -178,3 +178,21 @@ fn checked_calls_find_the_kernels_own_mistakes() {
     assert!(build(true).add(1.0).unwrap().eval().is_err());
     assert_eq!(bits(&call(&double(), &x)), bits(&x.multiply(2.0).unwrap()));
 }
+
+#[test]
+fn a_kernel_that_runs_too_long_ends_with_an_error_that_says_which() {
+    let endless = MetalKernel::new("endless", "uint n = 0;\nwhile (x[n % 9] != 7) n++;\ny[0] = n;")
+        .inputs(["x"])
+        .outputs(["y"]);
+    let made = endless.call([&floats(9)]).output([1], Dtype::Uint32);
+    let line = line!() - 1;
+    let y = made.deadline(std::time::Duration::from_millis(40)).build().unwrap().remove(0);
+    let follows = y.add(1).unwrap();
+    let error = follows.eval().unwrap_err().to_string();
+    let place = format!("metal_kernel.rs:{line}:");
+    for part in ["kernel `endless` did not end within 0.04 s", "body:2:", "metal_kernel built at", &place] {
+        assert!(error.contains(part), "{part} is missing:\n{error}");
+    }
+    // The stream goes on.
+    assert_eq!(bits(&call(&double(), &floats(4))), bits(&floats(4).multiply(2.0).unwrap()));
+}

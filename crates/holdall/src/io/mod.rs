@@ -7,7 +7,7 @@ use holdall_core::{Array, Error, ErrorKind};
 
 pub use gguf::{Gguf, GgufArray};
 pub use holdall_formats::{gguf as gguf_format, safetensors as safetensors_format};
-pub use tensor::{load_safetensors, load_view};
+pub use tensor::{element_type, load_safetensors, load_view};
 
 /// Weights as a file holds them.
 #[derive(Clone, Debug)]

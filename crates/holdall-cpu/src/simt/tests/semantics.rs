@@ -190,8 +190,22 @@ fn launches_that_cannot_be() {
     let mut none = buffers.clone();
     run(&nothing, &ir, &mut none).expect("nothing to do");
     assert_eq!(none, buffers);
+    assert_eq!(launch([u32::MAX; 3], [1, 1, 1]).err(), Some(LaunchError::Grid([u32::MAX; 3])));
     let few = Launch::new(program.clone(), [4, 1, 1], [4, 1, 1], Vec::new());
     assert_eq!(few.err().map(|e| e.to_string()), Some("the kernel has 1 buffers, 0 are bound".to_owned()));
+}
+
+#[test]
+fn threads_that_want_too_much_memory_are_refused() {
+    let body = "uint i = thread_position_in_grid.x; int a[1000000]; a[i] = 1; a[y[i] + 5] = 2; y[i] = a[i];";
+    let kernel = Kernel::new(body).output("y", ElementType::I32, 64);
+    let ir = kernel.compile();
+    let program = Arc::new(Program::compile(&ir));
+    let bindings = Kernel::bindings(&ir, &kernel.buffers(&ir));
+    let launch = |group| Launch::new(program.clone(), [64, 1, 1], [group, 1, 1], bindings.clone()).err();
+    assert_eq!(launch(32), None);
+    let error = Launch::new(program.clone(), [256, 1, 1], [256, 1, 1], bindings.clone()).err();
+    assert!(matches!(error, Some(LaunchError::Private(bytes)) if bytes > 1_000_000_000), "{error:?}");
 }
 
 #[test]
@@ -201,7 +215,8 @@ fn the_cache_knows_the_whole_text_and_is_bounded() {
         let input = Input { name: "x", element, ndim: 1, n_elems: 100 };
         let output = Output { name: "y", element };
         let signature = Signature::derive(body, &[input], &[output], false, &[]).expect("a signature");
-        cache.get(&KernelSource { name: "k", header, body }, &signature, false).expect("it compiles").program
+        let cached = cache.get(&KernelSource { name: "k", header, body }, &signature, false);
+        cached.expect("it compiles").program.clone()
     };
     let body = "y[thread_position_in_grid.x] = x[0];";
     let first = get("", body, ElementType::F32);
@@ -212,5 +227,51 @@ fn the_cache_knows_the_whole_text_and_is_bounded() {
     get("#define B", body, ElementType::F32);
     get("#define C", body, ElementType::F32);
     assert_eq!(cache.len(), 3);
-    assert!(Arc::ptr_eq(&first, &get("", body, ElementType::F32)) || cache.len() == 3);
+    assert!(Arc::ptr_eq(&first, &get("", body, ElementType::F32)), "what was used last stays");
+}
+
+#[test]
+fn a_program_outlives_its_place_in_the_cache_until_its_last_launch_is_gone() {
+    let kernel =
+        Kernel::new("y[thread_position_in_grid.x] = 7;").output("y", ElementType::I32, 64).grid(64, 32);
+    let cache = Cache::new(1);
+    let output = Output { name: "y", element: ElementType::I32 };
+    let get = |body: &str| {
+        let signature = Signature::derive(body, &[], &[output], false, &[]).expect("a signature");
+        cache.get(&KernelSource { name: "k", header: "", body }, &signature, false).expect("it compiles")
+    };
+    // Recorded, then evicted, then run: as when a kernel is called and many others before it is evaluated.
+    let cached = get(kernel.body);
+    let (remembered, program) = (Arc::downgrade(&cached), Arc::downgrade(&cached.program));
+    let ir = cached.program.ir().clone();
+    let mut buffers = kernel.buffers(&ir);
+    let bindings = Kernel::bindings(&ir, &buffers);
+    let launch = Launch::new(cached.program.clone(), kernel.grid, kernel.group, bindings).expect("a launch");
+    drop(cached);
+    get("y[thread_position_in_grid.x] = 8;");
+    assert_eq!((cache.len(), remembered.strong_count()), (1, 0), "evicted");
+    assert_eq!(program.strong_count(), 1, "the launch has it");
+    run(&launch, &ir, &mut buffers).expect("it runs");
+    assert_eq!(to_ints(&buffers[0]), [7; 64]);
+    drop(launch);
+    assert_eq!(program.strong_count(), 0, "nobody has it");
+}
+
+#[test]
+fn a_deadline_is_that_of_the_whole_launch() {
+    // Each group's loop is short; together they take long.
+    let body = "uint i = thread_position_in_grid.x; float s = x[0]; for (int k = 0; k < 400; k++) s = sin(s); y[i] = s;";
+    let kernel = Kernel::new(body).floats("x", &[0.5; 8]).output("y", ElementType::F32, 1 << 16);
+    let ir = kernel.compile();
+    let mut buffers = kernel.buffers(&ir);
+    let program = Arc::new(Program::compile(&ir));
+    let launch = |deadline| {
+        let bindings = Kernel::bindings(&ir, &buffers);
+        let launch = Launch::new(program.clone(), [1 << 16, 1, 1], [1024, 1, 1], bindings);
+        launch.expect("a launch").deadline(deadline)
+    };
+    let (short, long) = (launch(Duration::from_micros(20)), launch(Duration::from_secs(60)));
+    let error = run(&short, &ir, &mut buffers).expect_err("it takes longer");
+    assert!(error.contains("`test` did not end within 0.00002 s"), "{error}");
+    run(&long, &ir, &mut buffers).expect("a minute is enough");
 }
