@@ -16,6 +16,7 @@ use holdall_cpu::simt::{Binding, Checked, MAX_THREADGROUP_BYTES, MAX_THREADS, Pr
 use holdall_cpu::{Cpu, CpuLaunch};
 use holdall_gpu::{Author, Compiled, Dispatch, Facts, Gpu, Library};
 use holdall_memory::{Pool, Storage, Timelines};
+use holdall_msl::cuda::{CudaOptions, translate};
 use holdall_msl::ir::BufferRole;
 use holdall_msl::{KernelSource, Signature};
 
@@ -151,6 +152,11 @@ impl Gpu for Simt {
             .map_err(|e| fail(format!("the kernel does not compile\n{e}")))?
             .program
             .clone();
+        if author == Author::Library {
+            // Whoever runs the tests here knows that the kernels are CUDA C++, too.
+            let translated = translate(source, signature, &CudaOptions::default());
+            translated.map_err(|e| fail(format!("the kernel does not translate to CUDA C++\n{e}")))?;
+        }
         let written =
             program.ir().buffers.iter().find(|b| b.is_written && matches!(b.role, BufferRole::Input(_)));
         if let Some(buffer) = written {
