@@ -20,7 +20,7 @@ use crate::op::{Op, Spec};
 use crate::scalar::Scalar;
 use crate::shape::Layout;
 use crate::stream::StreamId;
-use crate::trace::Label;
+use crate::trace::{self, Label};
 
 pub(crate) type Inputs = SmallVec<[Array; 2]>;
 
@@ -147,6 +147,21 @@ pub(crate) fn bury(inputs: Inputs) {
         drop(next);
     }
     DRAINING.set(false);
+}
+
+/// Lets a recorded node go of its op and inputs, unless a transformation traces it. Constants stay what they are.
+pub(crate) fn detach(node: &Node) {
+    if trace::is_open(node.trace) {
+        return;
+    }
+    let mut graph = node.graph.lock();
+    if graph.as_ref().is_some_and(|g| !matches!(g.op, Op::Constant(_))) {
+        let taken = graph.take();
+        drop(graph);
+        if let Some(taken) = taken {
+            bury(taken.inputs);
+        }
+    }
 }
 
 impl Drop for Node {

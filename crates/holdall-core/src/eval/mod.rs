@@ -18,7 +18,6 @@ mod record;
 mod topology;
 
 pub(crate) use encoder::Scheduler;
-pub(crate) use record::detach;
 
 use crate::Array;
 use crate::error::{Error, ErrorKind, Result};

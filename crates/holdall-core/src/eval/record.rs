@@ -11,7 +11,7 @@ use super::fuse::Fusion;
 use super::topology::Worklist;
 use crate::device::{Argument, Operand, Plan, Pointwise, Request, is_aligned};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::{Graph, Node, Value, bury};
+use crate::node::{Graph, Node, Value, detach};
 use crate::op::{Op, Primitive, Spec};
 use crate::pointwise::{Program, Register};
 use crate::shape::{Layout, Strides, broadcast_strides};
@@ -485,20 +485,5 @@ fn share(value: &Value) -> Value {
         device: value.device,
         written: value.written,
         replicas: Mutex::default(),
-    }
-}
-
-/// Lets a recorded node go of its op and inputs, unless a transformation traces it. Constants stay what they are.
-pub(crate) fn detach(node: &Node) {
-    if trace::is_open(node.trace) {
-        return;
-    }
-    let mut graph = node.graph.lock();
-    if graph.as_ref().is_some_and(|g| !matches!(g.op, Op::Constant(_))) {
-        let taken = graph.take();
-        drop(graph);
-        if let Some(taken) = taken {
-            bury(taken.inputs);
-        }
     }
 }

@@ -7,8 +7,7 @@ use smallvec::SmallVec;
 
 use crate::Array;
 use crate::error::{Error, ErrorKind, Result};
-use crate::eval::detach;
-use crate::node::{Graph, Inputs, Node};
+use crate::node::{Graph, Inputs, Node, detach};
 use crate::op::{Derivative, Op};
 use crate::runtime::Runtime;
 use crate::stream;

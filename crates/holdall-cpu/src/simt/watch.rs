@@ -70,12 +70,11 @@ impl Watch {
             _ => None,
         });
         let granule = cells.min().unwrap_or(1);
+        let device = |place: &Place, known| Known::Shared(Shadow::new(place.size, granule, known), DEVICE);
         let known = |(object, place): (&holdall_msl::ir::Object, &Place)| match &object.kind {
             ObjectKind::Buffer(i) => match program.ir.buffers[*i as usize].role {
-                BufferRole::Input(_) => Known::Shared(Shadow::new(place.size, granule, true), DEVICE),
-                BufferRole::Output(i) => {
-                    Known::Shared(Shadow::new(place.size, granule, i >= initialised), DEVICE)
-                }
+                BufferRole::Input(_) => device(place, true),
+                BufferRole::Output(i) => device(place, i >= initialised),
                 _ => Known::Fixed,
             },
             ObjectKind::Threadgroup => Known::Shared(Shadow::new(place.size, granule, false), THREADGROUP),
