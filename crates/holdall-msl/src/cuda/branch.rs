@@ -9,6 +9,18 @@ const ARM: &str = "((";
 const ARM_END: &str = "), impl_::branch{})";
 
 pub(super) fn rewrite(words: &[Word<'_>], edits: &mut Edits) {
+    if !words.iter().any(|word| word.is(Punct::Question)) {
+        return;
+    }
+    // Commas between template arguments end no operand.
+    let mut inside = vec![false; words.len()];
+    for i in 1..words.len() {
+        if let Some(end) = template_arguments(words, i).filter(|_| words[i - 1].is_name()) {
+            inside[i..end].fill(true);
+        }
+    }
+    let words: Vec<Word<'_>> = words.iter().zip(inside).filter(|(_, hide)| !hide).map(|(w, _)| *w).collect();
+    let words = &words[..];
     for (at, word) in words.iter().enumerate() {
         if !word.is(Punct::Question) {
             continue;
@@ -24,6 +36,37 @@ pub(super) fn rewrite(words: &[Word<'_>], edits: &mut Edits) {
         edits.insert(words[colon].end, Class::Open, ARM);
         edits.insert(words[end - 1].end, Class::Close, format!("{ARM_END})"));
     }
+}
+
+/// The token behind `<...>`, if what begins here looks like the arguments of a function or type and not like two comparisons.
+fn template_arguments(words: &[Word<'_>], at: usize) -> Option<usize> {
+    if !words[at].is(Punct::Less) {
+        return None;
+    }
+    let (mut angles, mut depth) = (0i32, 0i32);
+    for (i, word) in words.iter().enumerate().skip(at) {
+        match word.kind {
+            _ if opens(word) => depth += 1,
+            _ if closes(word) => depth -= 1,
+            TokenKind::Punct(Punct::Less) if depth == 0 => angles += 1,
+            TokenKind::Punct(Punct::Greater) if depth == 0 => angles -= 1,
+            TokenKind::Punct(Punct::Shr) if depth == 0 => angles -= 2,
+            TokenKind::Identifier
+            | TokenKind::Number
+            | TokenKind::Punct(Punct::Comma | Punct::Scope | Punct::Star | Punct::And | Punct::Minus) => {}
+            _ if depth > 0 => {}
+            _ => return None,
+        }
+        if depth < 0 {
+            return None;
+        }
+        if angles <= 0 {
+            let next = words.get(i + 1)?;
+            let used = next.is(Punct::LeftParen) || next.is(Punct::Scope) || next.is(Punct::LeftBrace);
+            return (angles == 0 && used).then_some(i + 1);
+        }
+    }
+    None
 }
 
 fn opens(word: &Word<'_>) -> bool {

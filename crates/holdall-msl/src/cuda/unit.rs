@@ -134,15 +134,18 @@ fn parameter(buffer: &BufferParameter) -> String {
     let BufferParameter { name, element, .. } = buffer;
     let element = element.msl();
     match buffer.role {
-        BufferRole::Input(_) => format!("const {element}* holdall_{name}"),
-        BufferRole::Output(_) if buffer.is_atomic => format!("atomic<{element}>* holdall_{name}"),
-        BufferRole::Output(_) => format!("{element}* holdall_{name}"),
+        BufferRole::Input(_) => format!("const {element}* holdall_argument_{name}"),
+        BufferRole::Output(_) if buffer.is_atomic => format!("atomic<{element}>* holdall_argument_{name}"),
+        BufferRole::Output(_) => format!("{element}* holdall_argument_{name}"),
         BufferRole::Shape(_) | BufferRole::Strides(_) => {
-            format!("const __grid_constant__ impl_::axes<{element}> holdall_{name}")
+            format!("const __grid_constant__ impl_::axes<{element}> holdall_argument_{name}")
         }
-        BufferRole::Ndim(_) => format!("const __grid_constant__ {element} holdall_{name}"),
+        BufferRole::Ndim(_) => format!("const __grid_constant__ {element} holdall_argument_{name}"),
         BufferRole::Parameter(_) => {
-            format!("const __grid_constant__ impl_::values<{element}, {}> holdall_{name}", buffer.n_elems)
+            format!(
+                "const __grid_constant__ impl_::values<{element}, {}> holdall_argument_{name}",
+                buffer.n_elems
+            )
         }
     }
 }
@@ -153,17 +156,17 @@ fn variable(buffer: &BufferParameter) -> String {
     let element = element.msl();
     match buffer.role {
         BufferRole::Input(_) if buffer.is_reference => {
-            format!("const {element}& {name} = *holdall_{name};\n")
+            format!("const {element}& {name} = *holdall_argument_{name};\n")
         }
-        BufferRole::Input(_) | BufferRole::Output(_) => format!("auto {name} = holdall_{name};\n"),
+        BufferRole::Input(_) | BufferRole::Output(_) => format!("auto {name} = holdall_argument_{name};\n"),
         BufferRole::Shape(_) | BufferRole::Strides(_) => {
-            format!("const {element}* {name} = holdall_{name}.of;\n")
+            format!("const {element}* {name} = holdall_argument_{name}.of;\n")
         }
-        BufferRole::Ndim(_) => format!("const {element}& {name} = holdall_{name};\n"),
+        BufferRole::Ndim(_) => format!("const {element}& {name} = holdall_argument_{name};\n"),
         BufferRole::Parameter(_) if buffer.is_reference => {
-            format!("const {element}& {name} = holdall_{name}.of[0];\n")
+            format!("const {element}& {name} = holdall_argument_{name}.of[0];\n")
         }
-        BufferRole::Parameter(_) => format!("const {element}* {name} = holdall_{name}.of;\n"),
+        BufferRole::Parameter(_) => format!("const {element}* {name} = holdall_argument_{name}.of;\n"),
     }
 }
 

@@ -128,6 +128,11 @@ fn branches_are_marked_where_short_floats_occur() {
         part(&marked, "body"),
         "y[0] = impl_::settle(a < b ?(( c ), impl_::branch{}):(( impl_::settle(d ?(( e ), impl_::branch{}):(( 1), impl_::branch{}))), impl_::branch{})); return;"
     );
+    let template = kernel("", "y[0] = f<A, 2>(a) ? g<A, B>(b) : h<Q, vec<A, 2>>(c), 1;", ElementType::F16);
+    assert_eq!(
+        part(&template, "body"),
+        "y[0] = impl_::settle(f<A, 2>(a) ?(( g<A, B>(b) ), impl_::branch{}):(( h<Q, vec<A, 2>>(c)), impl_::branch{})), 1;"
+    );
     let in_macro = kernel("#define MAX(a, b) ((a) > (b) ? (a) : (b))", "", ElementType::F16);
     assert!(
         part(&in_macro, "header")
@@ -152,7 +157,7 @@ fn the_signature_is_that_of_the_call() {
     assert_eq!(kernel.entry(), "holdall_kernel_my_kernel");
     for line in [
         "extern \"C\" __global__ void holdall_kernel_my_kernel(",
-        "const float16_t* holdall_x,",
+        "const float16_t* holdall_argument_x,",
         "using T = float16_t;",
         "constexpr int N = -4;",
         "if (threadIdx.x >= holdall_at.n) return;",

@@ -119,7 +119,7 @@ fn half_turns_are_reduced_exactly() {
         fold::to_f64(fold::evaluate(kind, &[fold::from_f64(Scalar::F32, x)]).expect("a value"))
     };
     // Tiny angles keep their digits, and huge ones are whole numbers of turns.
-    assert_eq!(of(Math::Sinpi, -1e-30), f64::from((-1e-30f32 as f64 * std::f64::consts::PI) as f32));
+    assert_eq!(of(Math::Sinpi, -1e-30), f64::from((f64::from(-1e-30f32) * std::f64::consts::PI) as f32));
     assert_eq!((of(Math::Cospi, 3e38), of(Math::Tanpi, 3e38)), (1.0, 0.0));
     assert_eq!((of(Math::Sinpi, 2.5), of(Math::Sinpi, -0.5), of(Math::Sinpi, 7.0)), (1.0, -1.0, 0.0));
     assert_eq!((of(Math::Cospi, 1.0), of(Math::Cospi, 0.5), of(Math::Cospi, -2.0)), (-1.0, 0.0, 1.0));

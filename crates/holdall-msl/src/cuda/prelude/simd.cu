@@ -1,18 +1,6 @@
 // What the threads of a simd group do together. Those that take part are the active lanes of the warp: what has left
 // the kernel or is in another branch does not. Values from lanes that take no part are zero.
 
-typedef ulong simd_vote_bits;
-struct simd_vote {
-  typedef ulong vote_t;
-  ulong bits;
-  simd_vote() = default;
-  constexpr simd_vote(ulong b) : bits(b) {}
-  constexpr operator ulong() const { return bits; }
-  bool all() const { return bits == __activemask(); }
-  bool any() const { return bits != 0; }
-};
-typedef simd_vote quad_vote;
-
 namespace impl_ {
 constexpr unsigned whole = 0xffffffffu;
 
@@ -284,8 +272,8 @@ T quad_max(T value) { return impl_::quad_reduce<impl_::most_op>(value); }
 
 inline bool simd_any(bool x) { return __any_sync(__activemask(), x); }
 inline bool simd_all(bool x) { return __all_sync(__activemask(), x); }
-inline simd_vote simd_ballot(bool x) { return simd_vote(__ballot_sync(__activemask(), x)); }
-inline simd_vote simd_active_threads_mask() { return simd_vote(__activemask()); }
+inline ulong simd_ballot(bool x) { return __ballot_sync(__activemask(), x); }
+inline ulong simd_active_threads_mask() { return __activemask(); }
 inline bool simd_is_first() { return impl_::lane() == __ffs(__activemask()) - 1; }
 
 // 8×8 matrices: a thread has two neighbours of a row. Four quads of threads make the quarters.
