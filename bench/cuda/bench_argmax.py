@@ -1,7 +1,7 @@
 """argmax.cu: rows as long as vocabularies."""
 
 from common import floor, torch_dtype
-from driver import Kernel, time_graph
+from driver import CHECK_ONLY, Kernel, time_graph
 
 NAMES = ["common.cuh", "argmax.cu"]
 
@@ -38,6 +38,8 @@ def run():
                 first = (y == y.max(-1, keepdim=True).values).int().argmax(-1)
                 if not torch.equal(out.long(), first) or counters.any():
                     wrong.append(("argmax", element, smallest, rows, n))
+    if CHECK_ONLY:
+        return wrong
     kernel = Kernel(NAMES, "argmax", dict(ELEMENT=2, SMALLEST=0))
     for rows, n in ((1, 248320), (1, 151936), (32, 248320)):
         x = torch.randn(max(rows, 200 if rows == 1 else rows * 8), n, device="cuda").bfloat16()

@@ -9,6 +9,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 KERNELS = os.environ.get("KERNELS", os.path.join(HERE, "../../crates/holdall-cuda/src/kernels"))
 CACHE = os.environ.get("CUBINS", os.path.join(HERE, "cubins"))
+CHECK_ONLY = bool(os.environ.get("CHECK_ONLY"))  # no timing: for compute-sanitizer
 _nvrtc = None
 
 

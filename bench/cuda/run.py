@@ -2,7 +2,7 @@
 
 python3 bench/cuda/run.py [SECTION ...]; sections: see SECTIONS, all when none is named. Needs torch and an NVIDIA GPU. `--compile` compiles only, on
 any machine with NVRTC's wheel: for each of ARCHS (sm_90a; comma-separated) what can be compiled for it. Machine code is kept in $CUBINS.
-Exit code 1 when a result is wrong.
+CHECK_ONLY=1 leaves the timing out. Exit code 1 when a result is wrong.
 """
 
 import importlib

@@ -12,6 +12,8 @@
 //
 // Floor: 4·L·S·D·H·B operations, half of them where L = S and CAUSAL. One more warpgroup copies the tiles. The others take turns
 // at the tensor cores: one's softmax runs while the next one's products do.
+//
+// Measured on an H100, 4,096 tokens, causal, bfloat16: D = 64 329, D = 128 486 to 493, D = 256 544 TFLOP/s; torch's 379, 526, 525.
 
 #ifndef WARPGROUPS
 #define WARPGROUPS 2

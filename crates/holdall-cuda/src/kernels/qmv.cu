@@ -13,6 +13,10 @@
 // first is used. Codes are the A side of tensor-core products (exact in 16 bits). Column n of the B side is x restricted to
 // the chunk's group n, so that groups stay apart in the sums; each thread owns two groups of two rows.
 // float32 x is three bfloat16 terms: hi + mid + lo, exact to 24 bits.
+//
+// Measured on an H100, Qwen3-8B's 4-bit matrices in groups of 64, bfloat16, µs, in brackets a read-only kernel of the same bytes and run, then
+// with early start: k 3.2 (2.2) 2.4; q 6.0 (4.5) 4.2; qkv 7.6 (6.0) 6.4; gate 13.3 (10.4) 11.4; gate+up 22.5 (19.2) 20.0; down 13.3 (10.4) 11.1;
+// head 119 (111) 118: 98% of the bandwidth of a copy.
 
 #ifndef WARPS
 #define WARPS 8

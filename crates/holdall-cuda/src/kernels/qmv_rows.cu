@@ -7,9 +7,12 @@
 // Launch: grid (blocks, ceil(M / ROWS)), block 32·WARPS, dynamic shared memory SHARED(K) below; blocks is at most ceil(N / (16·TILES)),
 // and best what the device holds at once. No workspace.
 //
-// Floor: the bytes of w, scales and biases, once. x is copied to shared memory (from sm_90 on by the bulk copy engine). A warp takes
+// Floor: the bytes of w, scales and biases, once. x lies in shared memory in the order of the tensor cores' B operand. A warp takes
 // every WARPS-th chunk of 128·STEPS columns of 16·TILES rows of w, dequantizes it in registers into the A operand, and has the next chunk's
 // loads in flight meanwhile.
+//
+// Measured as qmv is, 8 rows: k 5.3 (2.2) 4.1; q 8.1 (4.5) 6.8; qkv 10.1 (6.0) 8.6; gate 15.9 (10.4) 13.7; gate+up 26.3 (19.2) 24.0; down 24.9 (10.4)
+// 21.8; head 135 (111) 132. 32 rows, as two launches' worth: gate+up 57.
 
 #ifndef WARPS
 #define WARPS 8
@@ -29,8 +32,7 @@
 #define CHUNK (128 * STEPS)
 #define NT (ROWS / 8)
 #define PAIRS (CHUNK / GROUP > 8 ? CHUNK / GROUP / 8 : 1) // pairs of groups of a chunk whose scales a thread loads
-// SHARED(K) = (roundup(K, CHUNK)·2 + 32)·ROWS + WARPS·16·TILES·ROWS·4 bytes
-#define PARTS 16 // of x, each awaited when it is first used
+// SHARED(K) = roundup(K, CHUNK)·ROWS·2 + WARPS·16·TILES·ROWS·4 bytes
 
 struct Chunk {
     Pack codes[TILES][STEPS][2];
@@ -97,8 +99,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
     const int chunks = (k + CHUNK - 1) / CHUNK, packs = k / 32;
     const int tiles = (n + 16 * TILES - 1) / (16 * TILES);
-    const int pitch = chunks * CHUNK * 2 + 32; // bytes of a row of x: rows 32 bytes apart in the banks
-    float *partial = (float *)((u8 *)shared + ROWS * pitch);
+    float *partial = (float *)(shared + (u64)chunks * (CHUNK / 8) * ROWS);
     const int first_x = blockIdx.y * ROWS;
     let_next_start();
 
@@ -108,38 +109,28 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
         load_chunk(next, w, scales, biases, tile_of * 16 * TILES, chunk_of * CHUNK, n, k, g, t);
 
     wait_for_previous();
-    // Part i of x is what the warps take in round i; the last one is the rest.
-    const int rows = min(ROWS, m - first_x), parts = min(PARTS, (chunks + WARPS - 1) / WARPS);
-    if (k < chunks * CHUNK) { // zeros to the end of the last chunk
-        const int missing = chunks * CHUNK - k;
-        for (int i = threadIdx.x; i < rows * missing; i += 32 * WARPS)
-            *(u16 *)((u8 *)shared + i / missing * pitch + (k + i % missing) * 2) = 0;
-    }
-#if __CUDA_ARCH__ >= 900
-    __shared__ u64 barriers[PARTS];
-    const u32 barrier = (u32)__cvta_generic_to_shared(barriers);
-    if (threadIdx.x == 0) {
-        for (int i = 0; i < parts; i++)
-            asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(barrier + 8 * i) : "memory");
-        asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-        for (int i = 0; i < parts; i++) {
-            const int from = i * WARPS * CHUNK, to = i + 1 == parts ? k : min(k, from + WARPS * CHUNK), bytes = (to - from) * 2;
-            asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier + 8 * i), "r"(bytes * rows) : "memory");
-            for (int row = 0; row < rows; row++)
-                asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-                                 (u32)__cvta_generic_to_shared(shared) + row * pitch + from * 2),
-                             "l"(x + (u64)(first_x + row) * k + from), "r"(bytes), "r"(barrier + 8 * i)
-                             : "memory");
+    // x in the order of the B operand: by step, 8 rows, quarter of a pack, thread; swizzled, so that neither side has bank conflicts.
+    const int eighths = chunks * (CHUNK / 8); // of a row: 8 elements, 16 bytes
+    constexpr int AT_ONCE = 8;
+    for (int i0 = threadIdx.x; i0 < eighths * ROWS; i0 += AT_ONCE * 32 * WARPS) {
+        uint4 v[AT_ONCE];
+#pragma unroll
+        for (int j = 0; j < AT_ONCE; j++) {
+            const int i = i0 + j * 32 * WARPS, row = i / eighths, at = i % eighths;
+            v[j] = make_uint4(0, 0, 0, 0);
+            if (row < ROWS && first_x + row < m && 8 * at < k) v[j] = *(const uint4 *)(x + (u64)(first_x + row) * k + 8 * at);
+        }
+#pragma unroll
+        for (int j = 0; j < AT_ONCE; j++) {
+            const int i = i0 + j * 32 * WARPS, row = i / eighths, at = i % eighths, pack = at / 4, q = at % 4;
+            uint4 u = v[j];
+            if (BITS == 4)
+                u = make_uint4(__byte_perm(u.x, u.z, 0x5410), __byte_perm(u.x, u.z, 0x7632), __byte_perm(u.y, u.w, 0x5410),
+                               __byte_perm(u.y, u.w, 0x7632));
+            if (row < ROWS) shared[((pack / 4 * NT + row / 8) * 4 + q) * 32 + ((row % 8 * 4 + pack % 4) ^ 2 * q)] = u;
         }
     }
     __syncthreads();
-#else
-    for (int i = threadIdx.x; i < rows * (k / 8); i += 32 * WARPS) {
-        const int row = i / (k / 8), at = i % (k / 8);
-        *(uint4 *)((u8 *)shared + row * pitch + at * 16) = *(const uint4 *)(x + (u64)(first_x + row) * k + 8 * at);
-    }
-    __syncthreads();
-#endif
 
     for (int tile_now = blockIdx.x; tile_now < tiles; tile_now += gridDim.x) {
         float acc[TILES][NT][2][4];
@@ -150,11 +141,6 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
 #pragma unroll
                 for (int i = 0; i < 8; i++) acc[tile][nt][i / 4][i % 4] = 0.0f;
         for (int chunk = warp; chunk < chunks; chunk += WARPS) {
-#if __CUDA_ARCH__ >= 900
-            asm volatile("{.reg .pred p; AGAIN%=: mbarrier.try_wait.parity.shared::cta.b64 p, [%0], 0; @p bra DONE%=; bra AGAIN%=; DONE%=:}" ::"r"(
-                             barrier + 8 * min(chunk / WARPS, parts - 1))
-                         : "memory");
-#endif
             Chunk now = next;
             chunk_of += WARPS;
             if (chunk_of >= chunks) {
@@ -173,50 +159,24 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM)
                         s[tile][half] = of_step(now.scale[tile][half], step, g, t);
                         b[tile][half] = of_step(now.bias[tile][half], step, g, t);
                     }
-                // Threads t >= 2 read their 16-byte pieces in the order 1 0 3 2, so that no banks collide.
-                const bool swap = t >= 2;
-                const u8 *from = (const u8 *)shared + g * pitch + ((chunk * STEPS + step) * 128 + 32 * t) * 2;
 #pragma unroll
-                for (int q = 0; q < 4; q += 2) {
-                    uint4 xs[NT][2];
+                for (int q = 0; q < 4; q++) {
+                    uint4 xs[NT];
 #pragma unroll
-                    for (int nt = 0; nt < NT; nt++) {
-                        uint4 u = *(const uint4 *)(from + 8 * nt * pitch + 16 * q + (swap ? 16 : 0));
-                        uint4 v = *(const uint4 *)(from + 8 * nt * pitch + 16 * q + (swap ? 0 : 16));
-                        xs[nt][0] = swap && BITS != 4 ? v : u;
-                        xs[nt][1] = swap && BITS != 4 ? u : v;
-                        if (BITS == 4) {
-#pragma unroll
-                            for (int i = 0; i < 2; i++) {
-                                const uint4 w = xs[nt][i];
-                                xs[nt][i] = make_uint4(__byte_perm(w.x, w.z, 0x5410), __byte_perm(w.x, w.z, 0x7632),
-                                                       __byte_perm(w.y, w.w, 0x5410), __byte_perm(w.y, w.w, 0x7632));
-                            }
-                        }
-                    }
+                    for (int nt = 0; nt < NT; nt++)
+                        xs[nt] = shared[(((chunk * STEPS + step) * NT + nt) * 4 + q) * 32 + (lane ^ 2 * q)];
 #pragma unroll
                     for (int tile = 0; tile < TILES; tile++) {
-                        u32 a[2][8];
+                        u32 a[2][4];
 #pragma unroll
-                        for (int half = 0; half < 2; half++) {
-                            Pack &codes = now.codes[tile][step][half];
-                            if (BITS == 4) { // as x
-                                const u32 first = codes.word[q], second = codes.word[q + 1];
-                                codes.word[q] = swap ? second : first;
-                                codes.word[q + 1] = swap ? first : second;
-                            }
+                        for (int half = 0; half < 2; half++)
 #pragma unroll
-                            for (int i = 0; i < 8; i++)
-                                a[half][i] = weight_pair(codes, 4 * q + i, s[tile][half], b[tile][half]);
-                        }
+                            for (int i = 0; i < 4; i++)
+                                a[half][i] = weight_pair(now.codes[tile][step][half], 4 * q + i, s[tile][half], b[tile][half]);
 #pragma unroll
                         for (int nt = 0; nt < NT; nt++) {
-#pragma unroll
-                            for (int i = 0; i < 2; i++) {
-                                const uint4 w = xs[nt][i];
-                                mma(acc[tile][nt][0], a[0][4 * i], a[1][4 * i], a[0][4 * i + 1], a[1][4 * i + 1], w.x, w.y);
-                                mma(acc[tile][nt][1], a[0][4 * i + 2], a[1][4 * i + 2], a[0][4 * i + 3], a[1][4 * i + 3], w.z, w.w);
-                            }
+                            mma(acc[tile][nt][0], a[0][0], a[1][0], a[0][1], a[1][1], xs[nt].x, xs[nt].y);
+                            mma(acc[tile][nt][1], a[0][2], a[1][2], a[0][3], a[1][3], xs[nt].z, xs[nt].w);
                         }
                     }
                 }
