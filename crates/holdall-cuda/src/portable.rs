@@ -188,3 +188,52 @@ fn padded(bytes: &[u8], len: usize) -> SmallVec<[u8; 16]> {
     padded.resize(len, 0);
     padded
 }
+
+#[cfg(test)]
+mod tests {
+    use holdall_msl::ir::BufferRole;
+    use holdall_msl::{BufferParameter, ElementType, Space};
+
+    use super::*;
+    use crate::compile::Compiler;
+    use crate::nvrtc::Nvrtc;
+
+    #[test]
+    fn translated_kernels_compile_for_each_architecture() {
+        if let Err(e) = Nvrtc::get() {
+            eprintln!("nothing was tested: {e}");
+            return;
+        }
+        let buffer = |name: &str, role, element, n_elems| BufferParameter {
+            name: name.to_owned(),
+            role,
+            element,
+            space: if n_elems == 0 { Space::Device } else { Space::Constant },
+            is_reference: n_elems == 1,
+            is_atomic: false,
+            n_elems,
+        };
+        let buffers = vec![
+            buffer("x", BufferRole::Input(0), ElementType::BF16, 0),
+            buffer("y", BufferRole::Output(0), ElementType::F32, 0),
+            buffer("size", BufferRole::Parameter(0), ElementType::U64, 1),
+            buffer("steps", BufferRole::Parameter(1), ElementType::I64, 3),
+        ];
+        let body = "uint i = thread_position_in_grid.x;\nif (i >= size) return;\n\
+                    y[i] = simd_sum(float(x[i * steps[2]]));\n";
+        let signature = Signature::new(buffers, body, &[]).unwrap();
+        let source = KernelSource { name: "scaled", header: "", body };
+        let kernel = translate(&source, &signature, &CudaOptions { group_size: None }).unwrap();
+        let sizes: Vec<usize> = kernel.arguments().iter().map(|argument| argument.size()).collect();
+        assert_eq!(sizes, [8, 8, 8, 24, 24]);
+        let source = Source {
+            name: "scaled.cu".into(),
+            text: kernel.source().into(),
+            options: kernel.options().iter().map(ToString::to_string).collect(),
+        };
+        for architecture in ["sm_80", "sm_90a", "sm_100a"] {
+            let code = Compiler::new(architecture, (0, 0)).with_cache(None).code(&source).unwrap();
+            assert_eq!(&code[..4], b"\x7fELF", "{architecture}");
+        }
+    }
+}
