@@ -107,6 +107,8 @@ pub struct DeviceInfo {
     pub memory_bytes: Option<usize>,
     /// Whether it computes in float64. Ops with such inputs or outputs run on the first device that does.
     pub has_float64: bool,
+    /// Whether custom kernels can be checked while they run, and are ended at their deadline.
+    pub checks_kernels: bool,
 }
 
 /// A device.

@@ -56,6 +56,7 @@ impl Cpu {
             description: format!("{} threads, {:?}", threads, Isa::get()),
             memory_bytes: driver.total_bytes(),
             has_float64: true,
+            checks_kernels: true,
         };
         let pool = Pool::new(driver, timelines.clone());
         Ok(Self { info, pool, team: Arc::new(Team::new(threads)), kernels: launch::kernels(threads) })

@@ -92,6 +92,7 @@ impl Cuda {
                     description: properties.description.clone(),
                     memory_bytes: Some(properties.memory_bytes),
                     has_float64: false,
+                    checks_kernels: false,
                 },
                 pool: Pool::new(Arc::new(CudaDriver::new(context.clone())), timelines.clone()),
                 streams: streams.clone(),

@@ -113,8 +113,12 @@ impl Gpu for Portable {
         &self,
         source: &KernelSource<'_>,
         signature: &Signature,
-        _: Author,
+        author: Author,
     ) -> Result<Arc<dyn Compiled>> {
+        if author == (Author::User { is_checked: true }) {
+            let message = "custom kernels are not checked on GPUs: run the call on the CPU, or ask `holdall kernel check`";
+            return Err(Error::new(ErrorKind::Kernel, "metal_kernel", format!("{}: {message}", source.name)));
+        }
         let text = Text {
             name: source.name.to_owned(),
             header: source.header.to_owned(),

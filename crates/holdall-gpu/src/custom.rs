@@ -7,7 +7,7 @@ use holdall_core::pointwise::Program;
 use holdall_core::{Dtype, Error, ErrorKind, Result, settings};
 use holdall_memory::Access;
 use holdall_msl::ir::BufferRole;
-use holdall_msl::{Input, KernelSource, Output, Signature};
+use holdall_msl::{Input, KernelSource, Kind, Output, Signature, compile};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -39,6 +39,7 @@ pub(crate) fn register(kernels: &mut Kernels, library: &Arc<Library>) {
     let library = library.clone();
     let signatures = Signatures::default();
     kernels.register(move |op: &CustomKernel, request| custom(op, request, &library, &signatures));
+    kernels.register_source(source);
 }
 
 fn custom(
@@ -64,7 +65,8 @@ fn custom(
     let signature = match known {
         Some(known) => known,
         None => {
-            let made = Arc::new(signature(op, request)?);
+            let specs: SmallVec<[&Spec; 8]> = request.inputs.iter().map(|x| &x.spec).collect();
+            let made = Arc::new(signature(op, &specs)?);
             let mut all = signatures.lock();
             if all.len() >= 4096 {
                 all.clear();
@@ -75,6 +77,7 @@ fn custom(
     };
     let compiled = library.custom.get(key, |key| {
         let source = KernelSource { name: &text.name, header: &text.header, body: &text.source };
+        check(op, &source, &signature)?;
         library.gpu.kernel(&source, &signature, Author::User { is_checked: key.is_checked })
     })?;
     let mut call = Call::new(library, NAME, compiled);
@@ -119,15 +122,36 @@ fn custom(
     Ok(plan)
 }
 
-fn signature(op: &CustomKernel, request: &Request<'_>) -> Result<Signature> {
+/// What our own front end has against a kernel: address spaces, for one, mean nothing to many a compiler behind it, which may
+/// know more of the language on the other hand.
+fn check(op: &CustomKernel, source: &KernelSource<'_>, signature: &Signature) -> Result<()> {
+    let program = match compile(source, signature) {
+        Ok(compiled) => compiled.program,
+        Err(e) if e.diagnostics().iter().all(|d| d.kind() == Kind::Unsupported) => return Ok(()),
+        Err(e) => return Err(op.error(ErrorKind::Kernel, format!("the kernel does not compile\n{e}"))),
+    };
+    let mut inputs = program.buffers.iter().filter(|b| matches!(b.role, BufferRole::Input(_)));
+    inputs.find(|b| b.is_written).map_or(Ok(()), |input| Err(op.writes_input(&input.name)))
+}
+
+/// The text of a kernel with its parameters.
+fn source(op: &CustomKernel, inputs: &[&Spec]) -> Result<String> {
+    let text = op.kernel.text();
+    let parameters = signature(op, inputs)?.to_string().replace('\n', "\n    ");
+    let name: String = text.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let (header, body) = (&text.header, &text.source);
+    Ok(format!("{header}\n[[kernel]] void custom_kernel_{name}(\n    {parameters}) {{\n{body}\n}}"))
+}
+
+fn signature(op: &CustomKernel, specs: &[&Spec]) -> Result<Signature> {
     let text = op.kernel.text();
     let mut inputs = Vec::new();
-    for (name, x) in text.inputs.iter().zip(request.inputs) {
-        let element = element(NAME, x.spec.dtype)?;
-        inputs.push(Input { name, element, ndim: x.shape().len(), n_elems: x.spec.size() });
+    for (name, x) in text.inputs.iter().zip(specs) {
+        let element = element(NAME, x.dtype)?;
+        inputs.push(Input { name, element, ndim: x.shape.len(), n_elems: x.size() });
     }
     let mut outputs = Vec::new();
-    for (name, y) in text.outputs.iter().zip(request.outputs) {
+    for (name, y) in text.outputs.iter().zip(&op.outputs) {
         outputs.push(Output { name, element: element(NAME, y.dtype)? });
     }
     let mut template = Vec::new();

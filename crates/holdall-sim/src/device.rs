@@ -62,6 +62,7 @@ impl SimDevice {
             description: format!("simulated, policy {:?}", policy.name()),
             memory_bytes,
             has_float64: true,
+            checks_kernels: true,
         };
         Arc::new(Self { info, world, driver, pool, kernels: holdall_cpu::kernels(THREADS) })
     }

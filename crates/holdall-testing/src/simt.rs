@@ -64,6 +64,7 @@ impl SimtDevice {
                 description: "GPU kernels on the CPU, checked".into(),
                 memory_bytes: None,
                 has_float64: false,
+                checks_kernels: true,
             },
             cpu: Cpu::new(timelines)?,
             kernels: library.kernels(),

@@ -21,6 +21,7 @@ impl Host {
             description: String::new(),
             memory_bytes: None,
             has_float64: true,
+            checks_kernels: true,
         };
         let pool = Pool::new(Arc::new(HostDriver::new()), timelines.clone());
         Arc::new(Self { info, pool, kernels: Kernels::default() })

@@ -3,7 +3,7 @@
 use holdall::transform::{grad, jvp, vjp};
 use holdall::{Array, Dtype, ErrorKind, MetalKernel, Result};
 
-use super::support::Rng;
+use super::support::{Rng, checks_kernels};
 
 /// The four pixels around a point, in both kernels.
 const CORNERS: &str = "
@@ -59,7 +59,11 @@ fn grid_sample() -> MetalKernel {
         let (x, points) = (&inputs[0], &inputs[1]);
         let call = backward.call([x, points, &dy[0]]);
         let call = call.output(x.shape(), Dtype::Float32).output(points.shape(), Dtype::Float32);
-        call.init_value(0.0).grid([points.dim(0) as u32, 1, 1]).threadgroup([64, 1, 1]).checked(true).build()
+        call.init_value(0.0)
+            .grid([points.dim(0) as u32, 1, 1])
+            .threadgroup([64, 1, 1])
+            .checked(checks_kernels())
+            .build()
     })
 }
 

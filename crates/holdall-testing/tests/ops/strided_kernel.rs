@@ -2,6 +2,8 @@
 
 use holdall::{Array, Dtype, MetalKernel};
 
+use super::support::checks_kernels;
+
 fn views() -> Vec<Array> {
     let data: Vec<f32> = (0..120).map(|i| (i as f32 * 0.61).cos()).collect();
     let x = Array::from_slice(&data, &[4, 5, 6]).unwrap();
@@ -14,7 +16,7 @@ fn views() -> Vec<Array> {
 fn call(kernel: &MetalKernel, x: &Array) -> Vec<f32> {
     let n = x.size() as u32;
     let call = kernel.call([x]).output(x.shape(), Dtype::Float32).grid([n, 1, 1]).threadgroup([32, 1, 1]);
-    call.checked(true).build().unwrap().remove(0).to_vec().unwrap()
+    call.checked(checks_kernels()).build().unwrap().remove(0).to_vec().unwrap()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use holdall::device::DeviceId;
 use holdall::{Array, Element};
 
 /// A small generator; a failing test names its seed.
@@ -123,4 +124,9 @@ pub fn lay<T: Element>(plain: &Plain<T>, lies: Lies) -> Array {
 pub fn check<T: Element>(got: &Array, want: &Plain<T>, what: &dyn Debug) {
     assert_eq!(got.shape(), &want.shape[..], "shape: {what:?}");
     assert_eq!(got.to_vec::<T>().unwrap(), want.data, "{what:?}");
+}
+
+/// Whether the default device checks custom kernels while they run, and ends them at their deadline.
+pub fn checks_kernels() -> bool {
+    DeviceId::DEFAULT.get().unwrap().info().checks_kernels
 }

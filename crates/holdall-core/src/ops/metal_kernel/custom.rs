@@ -87,6 +87,15 @@ impl CustomKernel {
         Error::new(kind, NAME, format!("{}: {message}", self.kernel.text().name))
     }
 
+    /// The error of a kernel that writes an input which it did not declare.
+    pub fn writes_input(&self, name: &str) -> Error {
+        let message = format!(
+            "writes its input {name}. Declare it with `read_write([\"{name}\"])`, which gives the updated array as an output \
+             of the call, or write to an output"
+        );
+        self.error(ErrorKind::Kernel, message)
+    }
+
     fn no_derivative(&self, mode: &str, method: &str) -> Error {
         self.error(
             ErrorKind::Gradient,

@@ -40,12 +40,7 @@ fn custom(op: &CustomKernel, request: &Request<'_>, threads: usize) -> Result<Pl
         bindings.push(match buffer.role {
             BufferRole::Input(i) => {
                 if buffer.is_written {
-                    let name = &buffer.name;
-                    let message = format!(
-                        "writes its input {name}. Declare it with `read_write([\"{name}\"])`, which gives the updated \
-                         array as an output of the call, or write to an output"
-                    );
-                    return Err(op.error(ErrorKind::Kernel, message));
+                    return Err(op.writes_input(&buffer.name));
                 }
                 arguments.push((Argument::Input(i as usize), Access::Read));
                 Binding::Memory(CustomKernel::extent(&request.inputs[i as usize]))
