@@ -15,7 +15,7 @@ from cuda import compile_all
 
 # Elementwise programs are all called so: each is an op's own text, so there are more of these.
 POINTWISE = "pointwise"
-POINTWISE_TEXTS = 4
+POINTWISE_TEXTS = 2
 
 
 def kernels(folder):

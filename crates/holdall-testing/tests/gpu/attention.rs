@@ -12,7 +12,8 @@ fn attention_of_all_masks() {
         for (i, (queries, keys)) in [(2, 9), (40, 50), (1, 700)].into_iter().enumerate() {
             for kind in 0..4 {
                 let has_sinks = (i + kind) % 2 == 0;
-                same(&format!("{dtype} {queries}x{keys} mask {kind}"), 16.0, &|make| {
+                // Weights have the errors of their scores, which are much larger than the results.
+                same(&format!("{dtype} {queries}x{keys} mask {kind}"), 64.0, &|make| {
                     let layout = LAYOUTS[(i + kind) % 5];
                     let q = make.laid(&[2, 4, queries, 40], dtype, layout);
                     let k = make.laid(&[2, 2, keys, 40], dtype, layout);

@@ -17,9 +17,10 @@ fn lines_of_all_types_are_sorted() {
             Ok(vec![
                 x.sort(Some(1))?,
                 x.argsort(Some(-1))?,
-                x.partition(2, Some(1))?,
-                x.argpartition(2, Some(0))?,
-                x.topk(7, Some(1))?,
+                // Which order a partition leaves is nobody's promise; the element at its place is.
+                x.partition(2, Some(1))?.slice_axis(1, 2, 3)?,
+                x.take_along_axis(&x.argpartition(2, Some(0))?, Some(0))?.slice_axis(0, 2, 3)?,
+                x.topk(7, Some(1))?.sort(Some(1))?,
                 sorted.searchsorted(&values, false)?,
                 sorted.searchsorted(&values, true)?,
             ])
@@ -32,7 +33,7 @@ fn long_lines_are_merged_from_blocks() {
     for dtype in [Dtype::Float32, Dtype::Float16, Dtype::Int8, Dtype::Uint64] {
         same(&format!("merged {dtype}"), 0.0, &|make| {
             let x = make.array(&[2, 4500], dtype);
-            Ok(vec![x.sort(Some(1))?, x.argsort(Some(1))?, x.partition(9, Some(1))?])
+            Ok(vec![x.sort(Some(1))?, x.argsort(Some(1))?, x.partition(9, Some(1))?.slice_axis(1, 9, 10)?])
         });
     }
 }
