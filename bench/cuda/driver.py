@@ -58,10 +58,10 @@ def compile(source, defines, arch="sm_90a"):
     lib.nvrtcGetProgramLogSize(program, ctypes.byref(size))
     log = ctypes.create_string_buffer(size.value)
     lib.nvrtcGetProgramLog(program, log)
+    if code != 0:
+        raise RuntimeError(f"does not compile with {defines}\n{log.value.decode()}")
     if log.value.strip():
         print(log.value.decode(), file=sys.stderr)
-    if code != 0:
-        raise RuntimeError(f"does not compile with {defines}")
     lib.nvrtcGetCUBINSize(program, ctypes.byref(size))
     data = ctypes.create_string_buffer(size.value)
     lib.nvrtcGetCUBIN(program, data)

@@ -82,6 +82,13 @@ def compiled(job):
     return NVRTC.compile(source, [*options, f"--gpu-architecture={arch}"])
 
 
+def compile_all(jobs):
+    """Compiles (path, architecture) after (path, architecture); gives each with its cubin, or None, and log, in order."""
+    # Processes that are made by a fork must not have a context of the driver: spawned ones have none.
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from zip(jobs, pool.map(compiled, jobs, chunksize=8))
+
+
 def read(path, dtype):
     """Elements as they are in memory, whatever NumPy knows of their type."""
     array = np.load(path)
@@ -249,22 +256,19 @@ def main():
     failed = []
     with open(os.path.join(folder, "tolerance.json"), encoding="utf-8") as file:
         tolerance = json.load(file)
-    # Processes that are made by a fork must not have a context of the driver: spawned ones have none.
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        results = pool.map(compiled, jobs, chunksize=8)
-        for (path, arch), (cubin, log) in zip(jobs, results):
-            name = os.path.basename(path).removesuffix(".cu")
-            wrong = None
-            if cubin is None:
-                wrong = f"does not compile for {arch}:\n{log[:3000]}"
-            elif gpu:
-                try:
-                    wrong = compare(folder, name, launch(gpu, folder, name, cubin), tolerance.get(name, 0))
-                except RuntimeError as error:
-                    wrong = str(error)
-            if wrong:
-                failed.append(f"{name} {arch}")
-                print(f"FAILED {name}: {wrong}", flush=True)
+    for (path, arch), (cubin, log) in compile_all(jobs):
+        name = os.path.basename(path).removesuffix(".cu")
+        wrong = None
+        if cubin is None:
+            wrong = f"does not compile for {arch}:\n{log[:3000]}"
+        elif gpu:
+            try:
+                wrong = compare(folder, name, launch(gpu, folder, name, cubin), tolerance.get(name, 0))
+            except RuntimeError as error:
+                wrong = str(error)
+        if wrong:
+            failed.append(f"{name} {arch}")
+            print(f"FAILED {name}: {wrong}", flush=True)
     what = "compiled and run" if gpu else "compiled"
     print(f"{len(jobs) - len(failed)} of {len(jobs)} {what} for {', '.join(archs)}")
     if not jobs:

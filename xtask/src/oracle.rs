@@ -12,7 +12,7 @@ pub enum Part {
     Ops,
     /// Greedy tokens of a real model with MLX.
     Tokens,
-    /// Translated kernels with NVRTC, which needs no GPU.
+    /// CUDA kernels with NVRTC, which needs no GPU: translated, portable and hand-written ones.
     Cuda,
     /// All of these.
     All,
@@ -45,6 +45,8 @@ pub fn run(part: Part) -> Outcome {
     }
     if matches!(part, Part::Cuda | Part::All) {
         outcomes.push(cuda(&python, &scripts, &folder.join("kernels")));
+        outcomes.push(portable(&python, &scripts, &folder.join("portable")));
+        outcomes.push(handwritten(&python, &folder.join("venv").join("cubins")));
     }
     // All parts run, so that one look shows everything.
     outcomes.into_iter().collect()
@@ -88,12 +90,42 @@ fn tokens(python: &Path, scripts: &Path) -> Outcome {
 
 fn cuda(python: &Path, scripts: &Path, kernels: &Path) -> Outcome {
     let command = command()?;
-    // Kernels that are no more would be compiled, too.
-    if kernels.exists() {
-        std::fs::remove_dir_all(kernels).map_err(|e| format!("{}: {e}", kernels.display()))?;
-    }
+    empty(kernels)?;
     process::run(Command::new(python).arg(scripts.join("kernels.py")).arg(kernels))?;
     process::run(Command::new(python).arg(scripts.join("cuda.py")).arg(kernels).arg("--emit").arg(command))
+}
+
+/// The kernels that the tests of the portable backend ask for.
+fn portable(python: &Path, scripts: &Path, texts: &Path) -> Outcome {
+    empty(texts)?;
+    process::run(
+        process::cargo()
+            // Of the whole workspace, so that what was built for all tests is not built again with fewer features.
+            .args(["test", "--quiet", "--workspace", "--test", "gpu"])
+            .env("HOLDALL_SIMT_KERNELS", texts),
+    )?;
+    let metal = process::root().join("crates").join("holdall-gpu").join("kernels");
+    process::run(Command::new(python).arg(scripts.join("portable.py")).arg(texts).arg(metal))
+}
+
+/// The hand-written kernels. `cubins` are of the environment's NVRTC, and go with it.
+fn handwritten(python: &Path, cubins: &Path) -> Outcome {
+    let script = process::root().join("bench").join("cuda").join("run.py");
+    process::run(
+        Command::new(python)
+            .arg(script)
+            .arg("--compile")
+            .env("ARCHS", "sm_80,sm_90a,sm_100")
+            .env("CUBINS", cubins),
+    )
+}
+
+/// Removes a folder: kernels that are no more would be compiled, too.
+fn empty(folder: &Path) -> Outcome {
+    match std::fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {e}", folder.display())),
+        _ => Ok(()),
+    }
 }
 
 /// The command, built.

@@ -84,6 +84,11 @@ pub fn kernel_dump() -> Option<PathBuf> {
     std::env::var_os("HOLDALL_KERNEL_DUMP").filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
+/// `HOLDALL_SIMT_KERNELS`: the folder that the tests' device `simt` writes portable kernels to, as CUDA C++.
+pub fn simt_kernels() -> Option<PathBuf> {
+    std::env::var_os("HOLDALL_SIMT_KERNELS").filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
 /// `HOLDALL_KERNEL_DUMP_LIMIT`: how many launches at most are written there, each different from the others, or `all`.
 ///
 /// # Errors

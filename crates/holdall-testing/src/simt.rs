@@ -4,6 +4,10 @@
 //! evaluation: accesses out of bounds, races, reads of what was never written, elements of outputs that are not written.
 
 use std::any::Any;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdall_core::command::Launch;
@@ -16,7 +20,7 @@ use holdall_cpu::simt::{Binding, Checked, MAX_THREADGROUP_BYTES, MAX_THREADS, Pr
 use holdall_cpu::{Cpu, CpuLaunch};
 use holdall_gpu::{Author, Compiled, Dispatch, Facts, Gpu, Library};
 use holdall_memory::{Pool, Storage, Timelines};
-use holdall_msl::cuda::{CudaOptions, translate};
+use holdall_msl::cuda::{CudaKernel, CudaOptions, translate};
 use holdall_msl::ir::BufferRole;
 use holdall_msl::{KernelSource, Signature};
 
@@ -112,13 +116,15 @@ impl Device for SimtDevice {
 pub struct Simt {
     facts: Facts,
     programs: Cache,
+    /// Where portable kernels are written to as CUDA C++, if they are to be.
+    texts: Option<PathBuf>,
 }
 
 impl Default for Simt {
     fn default() -> Self {
         // Few cores, so that kernels cut their work into several groups at small sizes too.
         let facts = Facts { max_threads: MAX_THREADS, threadgroup_bytes: MAX_THREADGROUP_BYTES, cores: 4 };
-        Self { facts, programs: Cache::new(4096) }
+        Self { facts, programs: Cache::new(4096), texts: holdall_core::settings::simt_kernels() }
     }
 }
 
@@ -155,8 +161,12 @@ impl Gpu for Simt {
             .clone();
         if author == Author::Library {
             // Whoever runs the tests here knows that the kernels are CUDA C++, too.
-            let translated = translate(source, signature, &CudaOptions::default());
-            translated.map_err(|e| fail(format!("the kernel does not translate to CUDA C++\n{e}")))?;
+            let translated = translate(source, signature, &CudaOptions::default())
+                .map_err(|e| fail(format!("the kernel does not translate to CUDA C++\n{e}")))?;
+            if let Some(folder) = &self.texts {
+                write_text(folder, source.name, signature, &translated)
+                    .map_err(|e| fail(format!("cannot write to {}: {e}", folder.display())))?;
+            }
         }
         let written =
             program.ir().buffers.iter().find(|b| b.is_written && matches!(b.role, BufferRole::Input(_)));
@@ -202,5 +212,20 @@ impl Gpu for Simt {
 
     fn load(&self, source: &Arc<dyn Source>) -> Result<Launch> {
         Ok(holdall_cpu::load(source))
+    }
+}
+
+/// Writes `NAME.TYPES.HASH.cu`, with the types of the kernel's memory; the first line has NVRTC's options.
+fn write_text(folder: &Path, name: &str, signature: &Signature, kernel: &CudaKernel) -> std::io::Result<()> {
+    let memory = signature.buffers().iter().filter(|buffer| buffer.role.is_memory());
+    let types: Vec<&str> = memory.map(|buffer| buffer.element.msl()).collect();
+    let mut hasher = DefaultHasher::new();
+    kernel.source().hash(&mut hasher);
+    let stem = format!("{name}.{}.{:016x}", types.join("-"), hasher.finish());
+    std::fs::create_dir_all(folder)?;
+    let made = File::create_new(folder.join(stem + ".cu"));
+    match made {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => write!(made?, "// nvrtc: {}\n{}", kernel.options().join(" "), kernel.source()),
     }
 }

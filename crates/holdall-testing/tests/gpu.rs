@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod gpu {
+    mod attention;
     mod elementwise;
     mod indexing;
     mod matmul;
@@ -9,5 +10,7 @@ mod gpu {
     mod norm;
     mod quantized;
     mod reduce;
+    mod scan;
+    mod sort;
     mod support;
 }

@@ -124,8 +124,8 @@ fn scan(op: &Scan, request: &Request<'_>) -> Result<Plan> {
     let name = op.name();
     let make: fn(&Scan, &Request<'_>) -> Plan = match op.running {
         ops::Running::Sum => numbers!(dtype, Sum, u8, running, running::<Sum<Complex32>>),
-        // The product of truth values is their conjunction.
-        ops::Running::Prod if dtype == Dtype::Bool => running::<Min<u8>>,
+        // Of truth values both are their conjunction, which of none is 1 and not the largest byte.
+        ops::Running::Prod | ops::Running::Min if dtype == Dtype::Bool => running::<Prod<u8>>,
         ops::Running::Prod => numbers!(dtype, Prod, u8, running, running::<Prod<Complex32>>),
         ops::Running::Max => numbers!(dtype, Max, u8, running, return Err(refused(name, dtype))),
         ops::Running::Min => numbers!(dtype, Min, u8, running, return Err(refused(name, dtype))),

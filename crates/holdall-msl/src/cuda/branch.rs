@@ -53,7 +53,15 @@ fn template_arguments(words: &[Word<'_>], at: usize) -> Option<usize> {
             TokenKind::Punct(Punct::Shr) if depth == 0 => angles -= 2,
             TokenKind::Identifier
             | TokenKind::Number
-            | TokenKind::Punct(Punct::Comma | Punct::Scope | Punct::Star | Punct::And | Punct::Minus) => {}
+            | TokenKind::Punct(
+                Punct::Comma
+                | Punct::Scope
+                | Punct::Star
+                | Punct::And
+                | Punct::Minus
+                | Punct::Plus
+                | Punct::Slash,
+            ) => {}
             _ if depth > 0 => {}
             _ => return None,
         }

@@ -133,6 +133,11 @@ fn branches_are_marked_where_short_floats_occur() {
         part(&template, "body"),
         "y[0] = impl_::settle(f<A, 2>(a) ?(( g<A, B>(b) ), impl_::branch{}):(( h<Q, vec<A, 2>>(c)), impl_::branch{})), 1;"
     );
+    let sums = kernel("", "y[0] = c ? a : f<N + 1, N / 2>(z);", ElementType::F16);
+    assert_eq!(
+        part(&sums, "body"),
+        "y[0] = impl_::settle(c ?(( a ), impl_::branch{}):(( f<N + 1, N / 2>(z)), impl_::branch{}));"
+    );
     let in_macro = kernel("#define MAX(a, b) ((a) > (b) ? (a) : (b))", "", ElementType::F16);
     assert!(
         part(&in_macro, "header")

@@ -90,11 +90,15 @@ fn convolution() {
                 let w = make.laid(&[4, 3, 6], dtype, layout);
                 let grouped = make.array(&[6, 4, 2], dtype);
                 let depthwise = make.array(&[6, 2, 1], dtype);
+                // Enough channels for tiles, several of them.
+                let (wide, halves) = (make.laid(&[40, 3, 6], dtype, layout), make.array(&[40, 6, 3], dtype));
                 Ok(vec![
                     x.conv1d(&w, 1, 0, 1, 1)?,
                     x.conv1d(&w, 2, 1, 2, 1)?,
                     x.conv1d(&grouped, 1, 2, 1, 3)?,
                     x.conv1d(&depthwise, 1, 1, 1, 6)?,
+                    x.conv1d(&wide, 2, 3, 2, 1)?,
+                    x.conv1d(&halves, 1, 15, 1, 2)?,
                 ])
             });
         }
