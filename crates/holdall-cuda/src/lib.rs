@@ -4,7 +4,7 @@
 //!
 //! # The path of a command buffer
 //!
-//! A [`CudaStream`](stream) is a CUDA stream with a queue of ticks behind it. `submit` enqueues the waits for other streams of
+//! A `CudaStream` is a CUDA stream with a queue of ticks behind it. `submit` enqueues the waits for other streams of
 //! the device (`cuStreamWaitEvent`), the launches, and an event. Command buffers that the host takes part in (copies from its
 //! memory, waits for the CPU) go through a thread of the stream, in order with the others. Ticks end when their events
 //! have, first come first ended: by whoever waits for one, who polls, else by a second thread, which sleeps until there
