@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod argreduce;
-mod attention;
 mod quantized;
 
 use half::{bf16, f16};
