@@ -22,7 +22,7 @@ use crate::staging::{Exported, Staging};
 use crate::stream::{CudaStream, Modes, Streams};
 use crate::{kernels, libraries, report};
 
-holdall_core::inventory::submit! { BackendEntry { rank: -1, backend: || Box::new(CudaBackend) } }
+holdall_core::inventory::submit! { BackendEntry { rank: 1, backend: || Box::new(CudaBackend) } }
 
 /// Larger arrays are not filled in pinned memory.
 const FILL_BYTES: usize = 4 << 20;
