@@ -54,6 +54,12 @@ fn custom(
         return Ok(Plan::contiguous(copied));
     }
     let fail = |kind, message: String| Error::new(kind, NAME, format!("{}: {message}", text.name));
+    // As it was given, not as it is cut to the grid.
+    let (group, most) = (op.threadgroup, library.gpu.facts().max_threads);
+    if group.iter().map(|n| u64::from(*n)).product::<u64>() > u64::from(most) {
+        let message = format!("a threadgroup of {group:?} has more than {most} threads");
+        return Err(fail(ErrorKind::Argument, message));
+    }
     let fact = |spec: &Spec| (spec.dtype, spec.shape.len() as u8, spec.size() < SMALL);
     let key = Key {
         kernel: op.kernel.clone(),

@@ -57,6 +57,8 @@ pub enum KernelCommand {
 pub enum Target {
     /// The typed representation that all backends start from
     Ir,
+    /// What the CPU runs: steps over rows of lanes
+    Simt,
     /// CUDA C++ for NVRTC, with its options and the kernel's parameters in comments
     Cuda,
 }

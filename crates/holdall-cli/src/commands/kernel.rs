@@ -1,8 +1,10 @@
 //! `holdall kernel`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
+use holdall::simt::Program;
 use holdall_formats::npy;
 use holdall_msl::cuda::{self, CudaArgument, CudaOptions};
 use holdall_msl::{Compiled, KernelSource};
@@ -156,6 +158,10 @@ fn emit(path: &Path, target: Target, cx: &Context, io: &mut Io<'_>) -> Result<()
     let file = KernelFile::read(path)?;
     match target {
         Target::Ir => io.write(&format!("{}\n", compiled(&file, cx)?.program)),
+        Target::Simt => {
+            let program = Arc::new(compiled(&file, cx)?.program);
+            io.write(&format!("{}\n", Program::compile(&program)))
+        }
         Target::Cuda => io.write(&cuda(&file, cx)?),
     }
 }

@@ -29,6 +29,17 @@ fn a_kernel_without_launch_data_is_compiled_with_assumptions() {
     }
     let ir = home.run(&["kernel", "emit", &path]).ok().stdout;
     assert!(ir.contains("multiply") || ir.contains("Multiply") || ir.contains('*'), "{ir}");
+    let simt = home.run(&["kernel", "emit", &path, "--target", "simt"]).ok().stdout;
+    for part in [
+        "simt scale {",
+        "= load.float device",
+        "= multiply.float",
+        "0x40000000",
+        "store.f32 device",
+        "// body:2:",
+    ] {
+        assert!(simt.contains(part), "{part} is missing:\n{simt}");
+    }
 }
 
 #[test]

@@ -133,9 +133,7 @@ impl Compiler<'_> {
     fn emit(&mut self, code: Code, span: Span) -> usize {
         self.code.push(code);
         self.spans.push(span);
-        if self.checked {
-            self.kinds.push(None);
-        }
+        self.kinds.push(None);
         self.code.len() - 1
     }
 
@@ -284,9 +282,7 @@ impl Compiler<'_> {
             }
         };
         let step = self.emit(code, op.span);
-        if self.checked {
-            self.kinds[step] = Some(op.kind);
-        }
+        self.kinds[step] = Some(op.kind);
     }
 
     /// A function of short floats, in `float`.

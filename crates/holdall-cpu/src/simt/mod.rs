@@ -56,6 +56,7 @@ mod code;
 mod compile;
 mod finding;
 mod launch;
+mod listing;
 mod machine;
 mod mask;
 mod memory;

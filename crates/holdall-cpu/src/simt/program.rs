@@ -43,6 +43,11 @@ impl Splat {
         Self(bytes)
     }
 
+    /// All lanes; bytes behind those of narrow ones are zero.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The first lane.
     pub(super) fn as_ptr(&self) -> *const u8 {
         self.0.as_ptr()
@@ -57,7 +62,7 @@ pub struct Program {
     /// Every step is watched; rows are those of registers, one by one.
     pub(super) checked: bool,
     pub(super) code: Vec<Code>,
-    /// In checked mode, the operation of each step.
+    /// The operation of each step, where it is one.
     pub(super) kinds: Vec<Option<OpKind>>,
     /// Where each step comes from.
     pub(super) spans: Vec<Span>,

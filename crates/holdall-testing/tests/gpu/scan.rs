@@ -68,7 +68,7 @@ fn masks_say_where_parts_are_written() {
             for (places, part) in [(7, 3), (3000, 1)] {
                 let x = make.laid(&[places, part], dtype, LAYOUTS[k % 5]);
                 let mask = make.laid(&[places], Dtype::Bool, Layout::Plain);
-                all.push(x.masked_update(&mask, &make.array(&[places / 3, part], dtype))?);
+                all.push(x.masked_update(&mask, make.array(&[places / 3, part], dtype))?);
                 all.push(x.masked_update(&mask, 1.0)?);
             }
             Ok(all)
