@@ -32,8 +32,8 @@ fn a_kernel_without_launch_data_is_compiled_with_assumptions() {
     let simt = home.run(&["kernel", "emit", &path, "--target", "simt"]).ok().stdout;
     for part in [
         "simt scale {",
-        "= load.float device",
-        "= multiply.float",
+        "= load.f32 device",
+        "= multiply.f32",
         "0x40000000",
         "store.f32 device",
         "// body:2:",
